@@ -1,0 +1,1 @@
+"""What the methods under test are compared with, under exactly the same contract."""

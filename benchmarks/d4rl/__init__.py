@@ -1,0 +1,1 @@
+"""D4RL locomotion: tasks, data sets, environments, evaluation, stacked networks and the training loop."""

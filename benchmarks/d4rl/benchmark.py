@@ -1,0 +1,136 @@
+"""Offline RL on D4RL tasks as a family that sweeps can launch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.base import (
+    Artifact,
+    DatasetRef,
+    Json,
+    Method,
+    Progress,
+    Run,
+    RunResult,
+    Task,
+    canonical_json,
+    register_benchmark,
+    registered_methods,
+)
+from benchmarks.d4rl import settings as resolution
+from benchmarks.d4rl.datasets import Transitions, dataset_ref, load
+from benchmarks.d4rl.environments import check_mujoco, environment, versions
+from benchmarks.d4rl.evaluation import Evaluator
+from benchmarks.d4rl.method import FrozenModel, Problem, Source, StackedMethod
+from benchmarks.d4rl.tasks import LocomotionTask, TASKS, task as find_task
+from benchmarks.d4rl.settings import TrainingSettings
+from benchmarks.d4rl.training import Sampler, Trainer
+from benchmarks.d4rl.transforms import prepare
+
+FAMILY = "offline_rl"
+
+
+class OfflineRL:
+    """The `Benchmark` of this family (see `benchmarks.base.Benchmark`)."""
+
+    family = FAMILY
+
+    def tasks(self) -> Mapping[str, Task]:
+        return TASKS
+
+    def resolve(
+        self, task: Task, method: type[Method], preset: str | None, overrides: Mapping[str, Json], where: str
+    ) -> tuple[dict[str, Json], dict[str, Json]]:
+        return resolution.resolve(method, TrainingSettings, task.name, preset, overrides, where)
+
+    def dataset(self, task: Task, training: Mapping[str, Json]) -> DatasetRef:
+        return dataset_ref(find_task(task.name), _training(training))
+
+    def describe(
+        self, task: Task, method: type[Method], settings: Mapping[str, Json], training: Mapping[str, Json]
+    ) -> dict[str, str]:
+        chosen = _training(training)
+        return {
+            "environment": versions(find_task(task.name).environment),
+            "data_kind": {"local": "rebuilt", "minari": "minari", "d4rl": "d4rl"}[chosen.dataset],
+            "protocol": f"{chosen.eval_episodes} episodes every {chosen.eval_every:,} of {chosen.train_steps:,} steps",
+            "precision": chosen.precision,
+        }
+
+    def stack_signature(self, run: Run) -> str:
+        method = registered_methods(FAMILY)[run.method]
+        shared = {name: value for name, value in run.settings.items() if name not in method.stackable}
+        return canonical_json([run.task, run.dataset_hash, run.method, shared, dict(run.training)])
+
+    def artifacts(self, runs: Sequence[Run]) -> list[Artifact]:
+        found = {model.artifact.key: model.artifact for run in runs for model in self._models(run).values()}
+        return list(found.values())
+
+    def train(
+        self, runs: Sequence[Run], folder: Path, report: Callable[[Progress], None], cpus: int = 1
+    ) -> list[RunResult]:
+        check_mujoco()
+        trainer = self._trainer(runs, folder, cpus)
+        return trainer.train(report)
+
+    def cost(self, run: Run) -> float | None:
+        return None
+
+    def _source(self, run: Run) -> Source:
+        task = find_task(run.task)
+        return Source(run.task, task.environment, run.dataset_hash, lambda: self._load(run))
+
+    def _load(self, run: Run) -> Transitions:
+        return load(find_task(run.task), _training(run.training), expected_hash=run.dataset_hash)
+
+    def _models(self, run: Run) -> Mapping[str, FrozenModel]:
+        method = _method(run)
+        return method.models(_settings(run), self._source(run))
+
+    def _trainer(self, runs: Sequence[Run], folder: Path, cpus: int) -> Trainer:
+        run, method = runs[0], _method(runs[0])
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        training = _training(run.training)
+        spec = environment(find_task(run.task).environment)
+        prepared = prepare(self._load(run), training)
+        models = {name: model.load(model.artifact.ensure()) for name, model in self._models(run).items()}
+        problem = Problem(
+            task=run.task,
+            environment=spec.name,
+            observation_dim=spec.observation_dim,
+            action_dim=spec.action_dim,
+            steps=training.schedule_steps or training.train_steps,
+            batch_size=training.batch_size,
+            state_mean=prepared.mean.to(device),
+            state_std=prepared.std.to(device),
+            device=device,
+            models=models,
+        )
+        seeds = [run.seed for run in runs]
+        agent = method([_settings(run) for run in runs], problem, seeds)
+        sampler = Sampler(prepared.table.to(device), prepared.widths, run.task, seeds, training.batch_size)
+        evaluator = Evaluator(
+            spec.name, run.task, seeds, training.eval_episodes, training.eval_seed_mode, cpus, device=device
+        )
+        return Trainer(runs, agent, sampler, evaluator, training, folder)
+
+
+def _method(run: Run) -> type[StackedMethod]:
+    method = registered_methods(FAMILY)[run.method]
+    assert issubclass(method, StackedMethod)
+    return method
+
+
+def _settings(run: Run) -> Any:
+    return resolution.validated(_method(run).Settings, run.settings, f"settings of {run.method}")
+
+
+def _training(values: Mapping[str, Json]) -> TrainingSettings:
+    return resolution.validated(TrainingSettings, values, "training")
+
+
+BENCHMARK = register_benchmark(OfflineRL())

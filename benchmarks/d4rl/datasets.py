@@ -1,0 +1,225 @@
+"""Offline data as one flat table of transitions, whatever it was stored as."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from benchmarks.base import DatasetRef, Json, RepriseError, content_key, home, unknown
+from benchmarks.d4rl import flat, hdf5, loaders, minari_store, rebuild
+from benchmarks.d4rl.manifest import content_hash, records
+from benchmarks.d4rl.tasks import LocomotionTask, find
+
+SOURCES = ("local", "minari", "d4rl")
+DEFAULT_ROWS = 100_000
+DEFAULT_LOADER = {"local": "full", "minari": "full", "d4rl": "d4rl"}
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """N transitions in storage order, raw (no normalisation, no reward transform), float32 on the CPU.
+
+    `terminals` is 1 only at a true terminal; `timeouts` is 1 where an episode was cut by the time limit. Every episode's rows
+    are contiguous and end in a row with `terminals` or `timeouts` set (the last row may lack both). `meta` is the manifest.
+    """
+
+    name: str
+    hash: str
+    observations: Tensor  # (N, O)
+    actions: Tensor  # (N, A)
+    rewards: Tensor  # (N,)
+    next_observations: Tensor  # (N, O)
+    terminals: Tensor  # (N,)
+    timeouts: Tensor  # (N,)
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rewards)
+
+
+def load(
+    task: LocomotionTask | str, source: str = "local", rows: int = DEFAULT_ROWS, seed: int = 0, loader: str | None = None
+) -> Transitions:
+    """A task's transitions from a set that exists; its arrays are compared with their hashes on every load.
+
+    `source` is `local` (built sets; `rows` and `seed` name one), `minari` (stock Minari sets) or `d4rl` (original HDF5 files);
+    `loader` one of `loaders.LOADERS`, by default `d4rl` for D4RL files and `full` otherwise. `meta["loaded"]` holds what the run
+    record wants: loader, rows, mean reward, hash of each array. Raises RepriseError where the set is missing or altered.
+    """
+    chosen = _stored(task, source, rows, seed)
+    rule = loaders.check(loader or DEFAULT_LOADER[source])
+    copy = chosen.copy()
+    stored = copy.read()
+    arrays = loaders.apply(rule, stored, chosen.name)
+    entries = dict(copy.arrays) if rule == "full" and arrays.keys() == stored.keys() else records(arrays)
+    loaded = {"loader": rule, "rows": len(arrays["rewards"]), "mean_reward": float(arrays["rewards"].mean(dtype=np.float64)), "arrays": entries}
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(array)).to(torch.float32) for name, array in arrays.items()}
+    return Transitions(chosen.name, _loaded_hash(copy.hash, rule), **tensors, meta={**chosen.about(), "loaded": loaded})
+
+
+def dataset_ref(
+    task: LocomotionTask | str, source: str = "local", rows: int = DEFAULT_ROWS, seed: int = 0, loader: str | None = None
+) -> DatasetRef:
+    """Name and hash of what `load` would give; where it does not exist, how it is built or what the user must do.
+
+    A local set that other behaviour policies made counts as missing: its artifact builds it anew.
+    """
+    rule = loaders.check(loader or DEFAULT_LOADER[_source(source)])
+    task = find(task) if isinstance(task, str) else task
+    if source == "local":
+        wanted = rebuild.LocalSet(task, rows, seed)
+        try:
+            artifact = rebuild.artifact(wanted)
+        except RepriseError as error:
+            return DatasetRef(wanted.name, _existing_hash(wanted, rule), None, str(error))
+        manifest = wanted.manifest() if artifact.ready() else None
+        return DatasetRef(wanted.name, manifest and _loaded_hash(manifest["hash"], rule), artifact, wanted.command)
+    try:
+        chosen = _stored(task, source, rows, seed)
+    except _Missing as error:
+        return DatasetRef(f"{source}/{task.name}", None, None, str(error))
+    return DatasetRef(chosen.name, _loaded_hash(chosen.copy().hash, rule))
+
+
+def verify(wanted: rebuild.LocalSet) -> None:
+    """Read the Minari set and the flat copy of a local set in full; raises RepriseError where a hash differs from the manifest."""
+    chosen = _local(wanted)
+    manifest = chosen.about()
+    _check_hash(chosen.name, chosen.file, minari_store.read_rows(wanted.folder), manifest["hash"], manifest["arrays"])
+    chosen.copy().read()
+
+
+def local_sets() -> list[rebuild.LocalSet]:
+    """The local sets that exist, by name."""
+    sets = []
+    for path in sorted((home() / "datasets" / "local").glob(f"*/{rebuild.MANIFEST}")):
+        manifest = json.loads(path.read_text())
+        sets.append(rebuild.LocalSet(find(manifest["task"]), manifest["rows_wanted"], manifest["seed"]))
+    return sets
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class _Missing(RepriseError):
+    """The set is not there."""
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A set that exists: its file, where its flat copy lies, how its rows are read, and the hash they must have (if known)."""
+
+    name: str
+    file: Path
+    folder: Path
+    read: Callable[[], dict[str, np.ndarray]]
+    about: Callable[[], dict[str, Json]]
+    expected: Callable[[], tuple[str, Mapping[str, Json]] | None]
+
+    def copy(self) -> flat.FlatCopy:
+        """The flat copy, made anew where there is none or the file changed since; raises RepriseError where the rows changed."""
+        expected = self.expected()
+        found = flat.FlatCopy.open(self.folder)
+        if found is None or found.source != flat.stamp(self.file):
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{self.folder}.lock"):
+                found = flat.FlatCopy.open(self.folder)
+                if found is None or found.source != flat.stamp(self.file):
+                    rows = self.read()
+                    _check_hash(self.name, self.file, rows, *(expected or (found and found.hash, found.arrays if found else {})))
+                    found = flat.write(self.folder, rows, self.file)
+        if expected and found.hash != expected[0]:
+            raise RepriseError(f"{self.folder}: this flat copy is not of {self.name}; remove the folder, it is made again")
+        return found
+
+
+def _check_hash(name: str, file: Path, rows: Mapping[str, np.ndarray], expected: str | None, arrays: Mapping[str, Json]) -> None:
+    if expected is None:
+        return
+    entries = records(rows)
+    if content_hash(entries) != expected:
+        changed = sorted(key for key in entries.keys() | arrays.keys() if entries.get(key) != arrays.get(key))
+        raise RepriseError(
+            f"{file}: the hash of {name} differs from its manifest ({', '.join(changed)} changed); it was altered or damaged. "
+            f"Remove its folder and build or fetch it again"
+        )
+
+
+def _source(source: str) -> str:
+    if source not in SOURCES:
+        raise unknown("data source", source, SOURCES)
+    return source
+
+
+def _stored(task: LocomotionTask | str, source: str, rows: int, seed: int) -> _Stored:
+    task = find(task) if isinstance(task, str) else task
+    if _source(source) == "local":
+        return _local(rebuild.LocalSet(task, rows, seed))
+    return _minari(task) if source == "minari" else _d4rl(task)
+
+
+def _local(wanted: rebuild.LocalSet) -> _Stored:
+    manifest = wanted.manifest()
+    if manifest is None:
+        raise _Missing(f"data set {wanted.name} does not exist; build it: {wanted.command}")
+    return _Stored(
+        wanted.name,
+        wanted.folder / minari_store.HDF5,
+        wanted.folder / rebuild.FLAT,
+        lambda: minari_store.read_rows(wanted.folder),
+        lambda: manifest,
+        lambda: (manifest["hash"], manifest["arrays"]),
+    )
+
+
+def _minari(task: LocomotionTask) -> _Stored:
+    local = f"reprise data build {task.name}"
+    if task.minari_id is None:
+        raise _Missing(f"there is no Minari set for '{task.name}'; build a local one: {local}")
+    folder = minari_store.root() / task.minari_id
+    if not (folder / minari_store.HDF5).exists():
+        raise _Missing(
+            f"Minari set {task.minari_id} is not in {minari_store.root()}; fetch it: reprise data fetch {task.minari_id}, "
+            f"or build a local set: {local}"
+        )
+    return _Stored(
+        task.minari_id,
+        folder / minari_store.HDF5,
+        home() / "flat" / task.minari_id,
+        lambda: minari_store.read_rows(folder),
+        lambda: {"dataset": task.minari_id, "minari": json.loads((folder / minari_store.METADATA).read_text())},
+        lambda: None,
+    )
+
+
+def _d4rl(task: LocomotionTask) -> _Stored:
+    try:
+        path = hdf5.find(task)
+    except RepriseError as error:
+        raise _Missing(str(error)) from None
+    return _Stored(
+        task.d4rl_name,
+        path,
+        home() / "flat" / "d4rl" / f"{path.stem}-{content_key(str(path))[:8]}",
+        lambda: hdf5.read_rows(path, task.environment),
+        lambda: {"dataset": task.d4rl_name, "file": str(path)},
+        lambda: None,
+    )
+
+
+def _existing_hash(wanted: rebuild.LocalSet, rule: str) -> str | None:
+    manifest = wanted.manifest()
+    return manifest and _loaded_hash(manifest["hash"], rule)
+
+
+def _loaded_hash(stored: str, rule: str) -> str:
+    """The hash of what a loader gives: that of the set itself for `full`, else of the set and the rule."""
+    return stored if rule == "full" else content_key({"set": stored, "loader": rule})

@@ -1,0 +1,193 @@
+"""The three locomotion environments of gymnasium v5: one at a time through gymnasium, or many at once, bit-equal to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import gymnasium
+import mujoco
+import numpy as np
+from gymnasium.utils import seeding
+
+from benchmarks.base import RepriseError, unknown
+
+TIME_LIMIT = 1000
+BAD_MUJOCO = "4.0.0"
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the batched simulation must know of one gymnasium environment.
+
+    `healthy(states)` takes full simulator positions and velocities (N, nq + nv) and says which rows go on;
+    `velocity_clip` bounds the velocities of an observation, `reset_velocity` is `uniform` or `normal`.
+    """
+
+    name: str
+    gym_id: str
+    observation_dim: int
+    action_dim: int
+    forward_weight: float
+    control_cost: float
+    healthy_reward: float
+    healthy: Callable[[Array, Array], Array] | None
+    velocity_clip: float | None
+    reset_scale: float
+    reset_velocity: str
+
+
+def _hopper_healthy(qpos: Array, qvel: Array) -> Array:
+    inside = (np.abs(qpos[:, 2:]).max(axis=1) < 100.0) & (np.abs(qvel).max(axis=1) < 100.0)
+    return inside & (qpos[:, 1] > 0.7) & (np.abs(qpos[:, 2]) < 0.2)
+
+
+def _walker2d_healthy(qpos: Array, qvel: Array) -> Array:
+    return (qpos[:, 1] > 0.8) & (qpos[:, 1] < 2.0) & (np.abs(qpos[:, 2]) < 1.0)
+
+
+ENVIRONMENTS = {
+    "hopper": Environment("hopper", "Hopper-v5", 11, 3, 1.0, 1e-3, 1.0, _hopper_healthy, 10.0, 5e-3, "uniform"),
+    "halfcheetah": Environment("halfcheetah", "HalfCheetah-v5", 17, 6, 1.0, 0.1, 0.0, None, None, 0.1, "normal"),
+    "walker2d": Environment("walker2d", "Walker2d-v5", 17, 6, 1.0, 1e-3, 1.0, _walker2d_healthy, 10.0, 5e-3, "uniform"),
+}
+
+
+def environment(name: str) -> Environment:
+    """An environment by its D4RL name; raises RepriseError with the nearest name."""
+    try:
+        return ENVIRONMENTS[name]
+    except KeyError:
+        raise unknown("environment", name, ENVIRONMENTS) from None
+
+
+def check_mujoco(version: str | None = None) -> str:
+    """The installed MuJoCo's version; raises RepriseError for 4.0.0, whose sparse Cholesky factorisation is wrong."""
+    version = version or mujoco.__version__
+    if version == BAD_MUJOCO:
+        raise RepriseError(
+            "mujoco 4.0.0 computes wrong accelerations (its sparse Cholesky factorisation merges rows; fixed in 4.0.1). "
+            "Install another version: pip uninstall mujoco && pip install 'mujoco==3.17.0'"
+        )
+    return version
+
+
+def versions(name: str) -> str:
+    """What a table must say of the simulation: `Hopper-v5, gymnasium 1.4.0, mujoco 3.17.0`."""
+    return f"{environment(name).gym_id}, gymnasium {gymnasium.__version__}, mujoco {mujoco.__version__}"
+
+
+def make(name: str) -> gymnasium.Env:
+    """The stock gymnasium environment, with its time limit of 1,000 steps."""
+    check_mujoco()
+    return gymnasium.make(environment(name).gym_id)
+
+
+class BatchedEnvironment:
+    """N copies of one environment stepped together on one shared model.
+
+    Every copy runs the same MuJoCo calls as gymnasium's `env.step`, so states, rewards and flags are bit-equal to it when
+    actions are float32; what is saved is Python's share. Copies do not reset themselves: the caller says which and when.
+
+    Attributes: `terminated` (N,) and `truncated` (N,) of the last step; `steps` (N,) taken in the present episode.
+    """
+
+    def __init__(self, name: str, count: int, threads: int = 1) -> None:
+        check_mujoco()
+        self.spec = environment(name)
+        self._gym = gymnasium.make(self.spec.gym_id).unwrapped
+        model = self._gym.model
+        self.model, self.frame_skip, self.dt = model, self._gym.frame_skip, self._gym.dt
+        self._data = [mujoco.MjData(model) for _ in range(count)]
+        self._qpos = [data.qpos for data in self._data]
+        self._qvel = [data.qvel for data in self._data]
+        self._ctrl = [data.ctrl for data in self._data]
+        self.qpos = np.zeros((count, model.nq))
+        self.qvel = np.zeros((count, model.nv))
+        self.steps = np.zeros(count, dtype=np.int64)
+        self.terminated = np.zeros(count, dtype=bool)
+        self.truncated = np.zeros(count, dtype=bool)
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._threads = threads
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def reset(self, indices: Sequence[int] | Array, seeds: Sequence[int]) -> Array:
+        """Start new episodes in the named copies as `env.reset(seed=...)` would; observations (len(indices), O), float64."""
+        for index, seed in zip(indices, seeds, strict=True):
+            generator, _ = seeding.np_random(int(seed))
+            self._reset_state(int(index), generator)
+        return self.observations()[np.asarray(indices, dtype=np.int64)]
+
+    def reset_from(self, index: int, generator: np.random.Generator) -> None:
+        """Start a new episode in one copy, drawing from the caller's generator as a gymnasium environment does from its own."""
+        self._reset_state(index, generator)
+
+    def _reset_state(self, index: int, generator: np.random.Generator) -> None:
+        data, spec, model = self._data[index], self.spec, self.model
+        mujoco.mj_resetData(model, data)
+        scale = spec.reset_scale
+        data.qpos[:] = self._gym.init_qpos + generator.uniform(low=-scale, high=scale, size=model.nq)
+        if spec.reset_velocity == "uniform":
+            data.qvel[:] = self._gym.init_qvel + generator.uniform(low=-scale, high=scale, size=model.nv)
+        else:
+            data.qvel[:] = self._gym.init_qvel + scale * generator.standard_normal(model.nv)
+        mujoco.mj_forward(model, data)
+        self.qpos[index], self.qvel[index] = data.qpos, data.qvel
+        self.steps[index] = 0
+        self.terminated[index] = self.truncated[index] = False
+
+    def observations(self) -> Array:
+        """What each copy shows now, (N, O) float64: positions without the first, velocities (clipped where the task clips)."""
+        clip = self.spec.velocity_clip
+        qvel = self.qvel if clip is None else np.clip(self.qvel, -clip, clip)
+        return np.concatenate([self.qpos[:, 1:], qvel], axis=1)
+
+    def step(self, actions: Array, indices: Array | None = None) -> Array:
+        """Advance the named copies (default: all) by one action each; rewards (len(indices),) float64.
+
+        actions: (len(indices), A). Observations afterwards come from `observations()`, the end of an episode from
+        `terminated` (a true terminal) and `truncated` (the time limit of 1,000 steps).
+        """
+        spec = self.spec
+        chosen = np.arange(len(self)) if indices is None else np.asarray(indices)
+        before = self.qpos[chosen, 0]
+        self._simulate(chosen.tolist(), actions)
+        forward = (self.qpos[chosen, 0] - before) / self.dt * spec.forward_weight
+        cost = spec.control_cost * np.sum(np.square(actions), axis=1)
+        if spec.healthy is None:
+            rewards = forward - cost
+        else:
+            healthy = spec.healthy(self.qpos[chosen], self.qvel[chosen])
+            rewards = forward + healthy * spec.healthy_reward - cost
+            self.terminated[chosen] = ~healthy
+        self.steps[chosen] += 1
+        self.truncated[chosen] = self.steps[chosen] >= TIME_LIMIT
+        return rewards
+
+    def _simulate(self, chosen: list[int], actions: Array) -> None:
+        if self._pool is None or len(chosen) < 2 * self._threads:
+            self._simulate_chunk(chosen, actions)
+            return
+        size = -(-len(chosen) // self._threads)
+        starts = range(0, len(chosen), size)
+        jobs = [self._pool.submit(self._simulate_chunk, chosen[i : i + size], actions[i : i + size]) for i in starts]
+        for job in jobs:
+            job.result()
+
+    def _simulate_chunk(self, chosen: list[int], actions: Array) -> None:
+        step, model, skip = mujoco.mj_step, self.model, self.frame_skip
+        for index, action in zip(chosen, actions, strict=True):
+            self._ctrl[index][:] = action
+            step(model, self._data[index], nstep=skip)
+            self.qpos[index] = self._qpos[index]
+            self.qvel[index] = self._qvel[index]
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+        self._gym.close()

@@ -1,0 +1,34 @@
+"""Content hashes of data sets: what is written beside a set, and what its arrays are compared with before use."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from benchmarks.base import Json, content_key
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def record(array: np.ndarray) -> dict[str, Json]:
+    """Shape, dtype and sha256 of the bytes (row-major, as in memory) of one array."""
+    contiguous = np.ascontiguousarray(array)
+    return {
+        "shape": list(contiguous.shape),
+        "dtype": contiguous.dtype.str,
+        "sha256": hashlib.sha256(contiguous.view(np.uint8).reshape(-1).data).hexdigest(),
+    }
+
+
+def records(arrays: Arrays) -> dict[str, dict[str, Json]]:
+    """`record` of every array by name; two at a time (hashlib works outside the interpreter's lock)."""
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(arrays, pool.map(record, arrays.values()), strict=True))
+
+
+def content_hash(of: Mapping[str, Mapping[str, Json]]) -> str:
+    """The hash of a set: sha256 over names, shapes, dtypes and digests of all its arrays."""
+    return content_key({name: dict(entry) for name, entry in of.items()})

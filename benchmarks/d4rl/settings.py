@@ -1,0 +1,87 @@
+"""From defaults, preset and overrides to the resolved settings of a run: method and harness fields in one flat namespace."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from benchmarks.base import Json, Method, RepriseError, unknown
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Budget and protocol of offline training, resolved into every run (protocol sections 3 to 5).
+
+    train_steps and eval_every count gradient steps; schedules run over schedule_steps (None: train_steps), so that a run may
+    be the first part of a longer one. dataset is `local` (rebuilt: dataset_rows rows per kind from dataset_seed), `minari` or
+    `d4rl` (original HDF5 files); loader names the rule for next observations and time-outs.
+    """
+
+    train_steps: int = 1_000_000
+    schedule_steps: int | None = None
+    batch_size: int = 256
+    eval_every: int = 5_000
+    eval_episodes: int = 10
+    eval_seed_mode: Literal["advance", "fixed"] = "advance"
+    normalize_states: bool = False
+    state_eps: float = 1e-3
+    reward_transform: str = "none"
+    return_segmentation: Literal["episode", "corl", "iql"] = "episode"
+    trajectory_fraction: float = 1.0
+    clip_dataset_actions: float | None = None
+    dataset: Literal["local", "minari", "d4rl"] = "local"
+    dataset_rows: int = 1_000_000
+    dataset_seed: int = 0
+    loader: Literal["full", "d4rl", "kit"] = "full"
+    precision: Literal["fp32", "bf16"] = "fp32"
+
+
+def resolve(
+    method: type[Method], harness: type, task: str, preset: str | None, overrides: Mapping[str, Json], where: str
+) -> tuple[dict[str, Json], dict[str, Json]]:
+    """Resolved (settings, training) as JSON: every field of `method.Settings` and of `harness` (TrainingSettings here).
+
+    Later wins: defaults, the preset (None: the method's first), overrides. Raises RepriseError, prefixed by `where`, for an
+    unknown preset or key (with the nearest valid one) and for a value of the wrong type or range.
+    """
+    name = preset or next(iter(method.presets))
+    if name not in method.presets:
+        raise unknown(f"preset of {method.name}", name, method.presets, where)
+    values = {**method.presets[name](task), **overrides}
+    ours = {field.name for field in dataclasses.fields(method.Settings)}
+    shared = {field.name for field in dataclasses.fields(harness)}
+    for key in values:
+        if key not in ours | shared:
+            raise unknown(f"setting of {method.name}", key, ours | shared, where)
+    settings = validated(method.Settings, {k: v for k, v in values.items() if k in ours}, where)
+    training = validated(harness, {k: v for k, v in values.items() if k in shared}, where)
+    return as_json(settings), as_json(training)
+
+
+def validated(kind: type, values: Mapping[str, Json], where: str) -> Any:
+    """An instance of a settings dataclass from JSON values; RepriseError names every wrong key."""
+    try:
+        return TypeAdapter(kind).validate_python(dict(values))
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, item['loc'])) or kind.__name__}: {item['msg']} (got {item['input']!r})" for item in error.errors()
+        )
+        raise RepriseError(f"{where}: {problems}") from None
+
+
+def as_json(settings: Any) -> dict[str, Json]:
+    """A settings dataclass as JSON: tuples as lists, infinities as strings."""
+
+    def plain(value: Any) -> Json:
+        if isinstance(value, (tuple, list)):
+            return [plain(item) for item in value]
+        if isinstance(value, float) and math.isinf(value):
+            return "inf" if value > 0 else "-inf"
+        return value
+
+    return {field.name: plain(getattr(settings, field.name)) for field in dataclasses.fields(settings)}

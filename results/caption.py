@@ -1,0 +1,173 @@
+"""What a table must state with its numbers: tier, statistic, seeds, environment, data, presets, and how far to trust them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from results.published import Claim
+from results.selection import Selection
+from results.table import Note
+from results.table_spec import STATISTICS, ColumnSpec, TableSpec
+
+SMALL_TIERS = ("smoke", "demo", "mini")
+"""Tiers whose networks, budgets and presets are ours and not a paper's."""
+
+UNKNOWN = "not recorded"
+
+Claims = Sequence[tuple[ColumnSpec, Claim]]
+
+
+def caption(spec: TableSpec, selection: Selection, seeds: Sequence[int]) -> str:
+    """Tier, metric, statistic, seeds and the number of tasks, in one paragraph."""
+    tasks, statistic = selection.runs["task"].nunique(), selection.statistic
+    many = f"mean ± sample standard deviation over {len(seeds)} seeds ({_ranges(seeds)})"
+    spread = many if len(seeds) > 1 else f"one seed ({seeds[0]})"
+    return (
+        f"Tier {selection.tier or UNKNOWN}, {tasks} of {len(spec.tasks)} tasks. "
+        f"{spec.metric_label} {STATISTICS[statistic]} ({statistic}): {spread}, beside the published value."
+    )
+
+
+def notes(
+    spec: TableSpec, selection: Selection, columns: Sequence[ColumnSpec], claims: Claims, has_total: bool
+) -> tuple[Note, ...]:
+    """Everything else that belongs under the table, in the order in which a reader asks for it."""
+    runs = selection.runs
+    labels = {column.id: column.label for column in columns}
+    found = [
+        Note("Comparison", _comparison(spec, runs)),
+        Note("Tier", _tier(selection.tier)),
+        Note("Environment", _environments(runs)),
+        Note("Data", _data(runs)),
+        Note("Protocol", _by_column(runs, "protocol", labels)),
+        Note("Precision", _precision(runs, labels)),
+        Note("Presets", _by_column(runs, "preset", labels)),
+        Note("Reconstruction", _reconstructions(runs, labels)),
+        Note("Published", _published(claims)),
+        Note("Total", _total(spec, has_total)),
+        Note("Left out", _left_out(selection.remarks)),
+    ]
+    return tuple(note for note in found if note.text)
+
+
+def _comparison(spec: TableSpec, runs: pd.DataFrame) -> str:
+    kinds = sorted(set(_column(runs, "data_kind")) - {spec.claims.data_kind})
+    if not kinds:
+        return ""
+    return (
+        f"Ours is measured on {' and '.join(kinds)} data, the published values on {spec.claims.dataset}. "
+        "The two are not comparable and are never judged against each other."
+    )
+
+
+def _tier(tier: str) -> str:
+    if tier not in SMALL_TIERS:
+        return ""
+    return (
+        f"'{tier}' is a small tier: small networks, few steps and presets of this suite. It shows that the methods run and learn; "
+        "it says nothing about published rankings."
+    )
+
+
+def _environments(runs: pd.DataFrame) -> str:
+    """`Hopper-v5, Walker2d-v5 (gymnasium 1.4.0, mujoco 3.17.0)`: environments that share their versions stand together."""
+    by_version: dict[str, list[str]] = {}
+    for text in _column(runs, "environment").unique():
+        name, _, versions = text.partition(", ")
+        by_version.setdefault(versions, []).append(name)
+    parts = [", ".join(names) + (f" ({versions})" if versions else "") for versions, names in by_version.items()]
+    return "; ".join(parts) + "."
+
+
+def _data(runs: pd.DataFrame) -> str:
+    kinds = _column(runs, "data_kind")
+    parts: dict[str, list[str]] = {}
+    for task, name, kind, digest in zip(runs["task"], runs["dataset"], kinds, runs["dataset_hash"], strict=True):
+        tasks = parts.setdefault(f"{name} ({kind}, sha256 {digest[:8]})", [])
+        if task not in tasks:
+            tasks.append(task)
+    return "; ".join(f"{', '.join(tasks)}: {text}" for text, tasks in parts.items()) + "."
+
+
+def _precision(runs: pd.DataFrame, labels: dict[str, str]) -> str:
+    return "" if set(_column(runs, "precision")) == {"fp32"} else _by_column(runs, "precision", labels)
+
+
+def _reconstructions(runs: pd.DataFrame, labels: dict[str, str]) -> str:
+    rebuilt = _heads(runs.loc[_column(runs, "reconstruction") == "true", "variant"], labels)
+    if not rebuilt:
+        return ""
+    return f"{', '.join(rebuilt)}: written from the paper, which has no public code; choices the paper leaves open are ours."
+
+
+def _published(claims: Claims) -> str:
+    if not claims:
+        return "Nothing is published for the rows shown."
+    parts = []
+    for table in dict.fromkeys(claim.table for _, claim in claims):
+        ours = [(column.label, claim) for column, claim in claims if claim.table == table]
+        parts.append(f"{table} ({_unique(claim.dataset for _, claim in ours)}).")
+        quoted = _unique(label for label, claim in ours if claim.certainty == "quoted")
+        silent = _unique(label for label, claim in ours if claim.statistic == "unspecified")
+        spreads = _unique(label for label, claim in ours if claim.spread is not None and claim.spread_kind == "unknown")
+        seeds = {label: claim.n_seeds for label, claim in ours if claim.n_seeds is not None}
+        if quoted and quoted == silent:
+            parts.append(f"It quotes {quoted} from other papers, without saying which statistic they report.")
+        elif quoted or silent:
+            parts.append(f"Quoted there from other papers: {quoted or 'none'}; statistic not stated: {silent or 'none'}.")
+        if spreads:
+            parts.append(f"What the ± of {spreads} is, is not stated.")
+        if seeds:
+            parts.append("Seeds: " + ", ".join(f"{label} {n}" for label, n in seeds.items()) + ".")
+    return " ".join(parts)
+
+
+def _total(spec: TableSpec, has_total: bool) -> str:
+    if spec.total is None:
+        return ""
+    if not has_total:
+        return f"None: it needs all {len(spec.tasks)} tasks."
+    return "Ours is a sum only where every task has all seeds; the published one is as printed."
+
+
+def _left_out(remarks: Sequence[str]) -> str:
+    return f"Runs of versions since replaced: {'; '.join(remarks)}." if remarks else ""
+
+
+def _by_column(runs: pd.DataFrame, label: str, heads: dict[str, str]) -> str:
+    """`demo` where all columns agree; else `demo (BC, IQL); official (CQL)`."""
+    values = _column(runs, label)
+    found = list(dict.fromkeys(values))
+    if len(found) == 1:
+        return f"{found[0]}."
+    return "; ".join(f"{value} ({', '.join(_heads(runs.loc[values == value, 'variant'], heads))})" for value in found) + "."
+
+
+def _heads(variants: Iterable[str], heads: dict[str, str]) -> list[str]:
+    """Heads of the columns some runs belong to, in the table's order."""
+    present = set(variants)
+    return [label for name, label in heads.items() if name in present]
+
+
+def _column(runs: pd.DataFrame, label: str) -> pd.Series:
+    """A label of every run; what a run does not say is named as such."""
+    if label not in runs:
+        return pd.Series(UNKNOWN, index=runs.index, dtype=object)
+    return runs[label].replace("", UNKNOWN)
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """`0–4, 7` for 0, 1, 2, 3, 4, 7."""
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return ", ".join(str(low) if low == high else f"{low}–{high}" for low, high in spans)
+
+
+def _unique(texts: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(texts))

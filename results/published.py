@@ -1,0 +1,166 @@
+"""Published numbers as data: `results/published/*.csv`, checked row by row, and the look-up of one claim."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.base import RepriseError
+
+FOLDER = Path(__file__).parent / "published"
+
+COLUMNS = (
+    "family",
+    "table",
+    "dataset",
+    "task",
+    "method",
+    "metric",
+    "statistic",
+    "value",
+    "spread",
+    "spread_kind",
+    "n_seeds",
+    "certainty",
+    "source",
+)
+REQUIRED = ("family", "table", "task", "method", "metric", "statistic", "value", "certainty", "source")
+IDENTITY = ("family", "table", "dataset", "task", "method", "metric", "statistic")
+
+STATISTICS = ("last", "final10", "best", "unspecified")
+SPREAD_KINDS = ("std0", "std1", "sem", "unknown")
+CERTAINTIES = ("read", "quoted", "derived", "unverified")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One published number. `spread_kind` says what the +- is: `std0` or `std1` (standard deviation with ddof 0 or 1), `sem`
+    (standard error) or `unknown`; `certainty` says where we have the number from (`read`, `quoted`, `derived`, `unverified`).
+    """
+
+    table: str
+    dataset: str
+    task: str
+    method: str
+    metric: str
+    statistic: str
+    value: float
+    spread: float | None
+    spread_kind: str | None
+    n_seeds: int | None
+    certainty: str
+    source: str
+
+
+def load(family: str = "offline_rl", folder: Path = FOLDER) -> pd.DataFrame:
+    """The claims of a family, a row each, with the columns of the file and `line`, its line there.
+
+    Missing text is "", a missing spread NaN, a missing seed count <NA>. Raises RepriseError naming file and line.
+    """
+    return load_file(folder / f"{family}.csv")
+
+
+def load_file(path: Path) -> pd.DataFrame:
+    """As `load`, from one file."""
+    if not path.is_file():
+        raise RepriseError(f"no published numbers at {path}; the families that have some: {_families(path.parent)}")
+    rows = []
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise RepriseError(f"{path}:1: the columns are {reader.fieldnames}; they must be {', '.join(COLUMNS)}")
+        for row in reader:
+            rows.append(_checked(row, f"{path}:{reader.line_num}") | {"line": reader.line_num})
+    frame = pd.DataFrame(rows, columns=[*COLUMNS, "line"])
+    frame = frame.astype({"value": float, "spread": float, "n_seeds": "Int64"})
+    _refuse_duplicates(frame, path)
+    return frame
+
+
+def lookup(
+    claims: pd.DataFrame, table: str, task: str, method: str, statistic: str, metric: str = "normalized_score"
+) -> Claim | None:
+    """The published number of a method on a task, or None.
+
+    A claim whose source does not say its statistic (`unspecified`) answers for any; one of another statistic never does.
+    Raises RepriseError where a table prints more than one number that fits.
+    """
+    rows = claims[
+        (claims["table"] == table)
+        & (claims["task"] == task)
+        & (claims["method"] == method)
+        & (claims["metric"] == metric)
+        & claims["statistic"].isin([statistic, "unspecified"])
+    ]
+    exact = rows[rows["statistic"] == statistic]
+    rows = exact if len(exact) else rows
+    if len(rows) > 1:
+        lines = ", ".join(map(str, rows["line"]))
+        raise RepriseError(f"{table}: {len(rows)} claims fit ({task}, {method}, {metric}, {statistic}), lines {lines}; keep one")
+    return _claim(rows.iloc[0]) if len(rows) else None
+
+
+def _claim(row: pd.Series) -> Claim:
+    return Claim(
+        table=row["table"],
+        dataset=row["dataset"],
+        task=row["task"],
+        method=row["method"],
+        metric=row["metric"],
+        statistic=row["statistic"],
+        value=float(row["value"]),
+        spread=None if math.isnan(row["spread"]) else float(row["spread"]),
+        spread_kind=row["spread_kind"] or None,
+        n_seeds=None if row["n_seeds"] is pd.NA else int(row["n_seeds"]),
+        certainty=row["certainty"],
+        source=row["source"],
+    )
+
+
+def _checked(row: dict[str, str], place: str) -> dict[str, object]:
+    if None in row or None in row.values():
+        raise RepriseError(f"{place}: the line does not have {len(COLUMNS)} fields; quote a field that holds a comma")
+    for column in REQUIRED:
+        if not row[column].strip():
+            raise RepriseError(f"{place}: '{column}' is empty; every claim needs one")
+    for column, valid in (("statistic", STATISTICS), ("certainty", CERTAINTIES), ("spread_kind", ("", *SPREAD_KINDS))):
+        if row[column] not in valid:
+            raise RepriseError(f"{place}: {column} '{row[column]}' is none of {', '.join(filter(None, valid))}")
+    if bool(row["spread"]) != bool(row["spread_kind"]):
+        raise RepriseError(f"{place}: 'spread' and 'spread_kind' go together; a spread of unknown kind has the kind 'unknown'")
+    value, spread = _number(row, "value", place), _number(row, "spread", place)
+    if spread < 0:
+        raise RepriseError(f"{place}: spread {row['spread']} is negative")
+    if row["n_seeds"] and not (row["n_seeds"].isdecimal() and int(row["n_seeds"]) > 0):
+        raise RepriseError(f"{place}: n_seeds '{row['n_seeds']}' is not a positive whole number")
+    seeds = int(row["n_seeds"]) if row["n_seeds"] else None
+    return {**row, "value": value, "spread": spread, "n_seeds": seeds}
+
+
+def _number(row: dict[str, str], column: str, place: str) -> float:
+    """The number of a field; NaN where an optional one is empty."""
+    if not row[column]:
+        return math.nan
+    try:
+        number = float(row[column])
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise RepriseError(f"{place}: {column} '{row[column]}' is not a finite number")
+    return number
+
+
+def _refuse_duplicates(frame: pd.DataFrame, path: Path) -> None:
+    twice = frame[frame.duplicated(list(IDENTITY), keep=False)]
+    if len(twice):
+        first = twice[(twice[list(IDENTITY)] == twice.iloc[0][list(IDENTITY)]).all(axis=1)]
+        lines = " and ".join(map(str, first["line"]))
+        raise RepriseError(f"{path}: lines {lines} claim the same number ({', '.join(map(str, first.iloc[0][list(IDENTITY)]))}); keep one")
+
+
+def _families(folder: Path) -> str:
+    return ", ".join(sorted(path.stem for path in folder.glob("*.csv"))) or "none"

@@ -1,0 +1,63 @@
+"""GitHub-flavoured Markdown: a column per group, its columns as lines of a row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from results.render.stacked import lines
+from results.render.wording import legend, number
+from results.table import DASH, Cell, Mark, RowGroup, Table
+
+
+def render_markdown(table: Table) -> str:
+    """Title, caption, table, footnotes and notes, with no HTML but `<u>` and `<sup>`."""
+    heads = [_escape(table.stub.text), "", *(_escape(group.header.text) for group in table.columns)]
+    body = [row for group in table.groups for row in _rows(table, group)]
+    if table.total is not None:
+        body += _lines(table, table.total, bold=True)
+    aligned = ["---", "---", *("--:" for _ in table.columns)]
+    parts = [f"### {_escape(table.title)}", _escape(table.caption), "\n".join([_line(heads), _line(aligned), *body])]
+    if table.footnotes:
+        parts.append("  \n".join(f"<sup>{note.mark}</sup> {_escape(note.text)}" for note in table.footnotes))
+    notes = [f"- **{_escape(note.subject)}.** {_escape(note.text)}" for note in table.notes]
+    marks = legend(table, "**bold**", "<u>underlined</u>")
+    parts.append("\n".join([*notes, *([f"- **Marks.** {marks}"] if marks else [])]))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _rows(table: Table, group: RowGroup) -> list[str]:
+    return [line for row in group.rows for line in _lines(table, row)]
+
+
+def _lines(table: Table, row, bold: bool = False) -> list[str]:
+    found = []
+    for index, line in enumerate(lines(table, row)):
+        head = _escape(row.header.text) + _marks(row.header.footnotes)
+        stub = (f"**{head}**" if bold else head) if index == 0 else ""
+        found.append(_line([stub, _escape(line.header.text), *(_cell(cell, table.decimals) for cell in line.cells)]))
+    return found
+
+
+def _cell(cell: Cell | None, decimals: int) -> str:
+    if cell is None:
+        return ""
+    if cell.value is None:
+        return DASH
+    text = number(cell, decimals)
+    text = {Mark.BEST: f"**{text}**", Mark.SECOND: f"<u>{text}</u>", None: text}[cell.mark]
+    remark = f" ({_escape(cell.remark)})" if cell.remark else ""
+    return text + _marks(cell.footnotes) + remark
+
+
+def _marks(marks: Sequence[str]) -> str:
+    return f"<sup>{', '.join(marks)}</sup>" if marks else ""
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _escape(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>|#~])", r"\\\1", text)

@@ -1,0 +1,22 @@
+"""The narrow arrangement: columns that stand side by side under one head become lines below each other."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from results.table import Cell, HeaderCell, Row, Table
+
+
+class Line(NamedTuple):
+    """One line of a row: its head (`ours`) and per column group a cell, None where the group has no such column."""
+
+    header: HeaderCell
+    cells: tuple[Cell | None, ...]
+
+
+def lines(table: Table, row: Row) -> list[Line]:
+    """The lines of a row, one per distinct column key, in the order of the columns."""
+    heads = {column.key: column for _, column in reversed(table.leaves)}
+    order = dict.fromkeys(column.key for _, column in table.leaves)
+    places = {(group.header.key, column.key): cell for (group, column), cell in zip(table.leaves, row.cells, strict=True)}
+    return [Line(heads[key], tuple(places.get((group.header.key, key)) for group in table.columns)) for key in order]

@@ -1,0 +1,195 @@
+"""Which runs enter a table: one tier, the newest version of each method, and in a cell only runs that differ in their seed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from benchmarks.base import TIERS, Json, RepriseError, canonical_json, unknown
+from results.table_spec import TableSpec
+
+SCORED = ("finished", "diverged")
+"""The statuses of runs that have a score; a run stopped early never enters a table."""
+
+IDENTITY = ("dataset_hash", "task_version", "method_version", "settings", "training")
+"""What runs of one cell must have in common: a run key without its seed."""
+
+MISSING = "not set"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """`field=value` for the runs of one column, or of every column (`column` None).
+
+    Fields are columns of the tidy table and `settings.<name>`, `training.<name>`. Said of every column, a condition does not
+    judge runs that lack the field: methods differ in their settings.
+    """
+
+    column: str | None
+    field: str
+    value: str
+
+    @classmethod
+    def parse(cls, text: str) -> Condition:
+        """From `field=value` or `column:field=value`; raises RepriseError."""
+        left, equals, value = text.partition("=")
+        column, colon, name = left.rpartition(":")
+        if not equals or not name or (colon and not column):
+            raise RepriseError(f"--where '{text}': write FIELD=VALUE or COLUMN:FIELD=VALUE, such as ilq:settings.eta=0.5")
+        return cls(column or None, name, value)
+
+    def admits(self, run: Mapping[str, Json]) -> bool:
+        """Whether a run may stay."""
+        if self.column is None:
+            return facts(run).get(self.field, self.value) == self.value
+        return run["variant"] != self.column or facts(run).get(self.field) == self.value
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a user asked to see. `keys`, where given, are the only runs considered (those of one sweep)."""
+
+    statistic: str
+    tier: str | None = None
+    where: Sequence[Condition] = ()
+    keys: Collection[str] | None = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The chosen runs, one row each with its score in `value`, and what was left out and must be said."""
+
+    runs: pd.DataFrame
+    tier: str
+    statistic: str
+    remarks: tuple[str, ...] = field(default=())
+
+
+def select(spec: TableSpec, frame: pd.DataFrame, choice: Choice) -> Selection:
+    """The runs of the tidy table that a paper's table shows.
+
+    Raises RepriseError where there are none, where several tiers are at hand and none was chosen, where the runs of a cell
+    differ in more than their seed, or those of a row in their data.
+    """
+    runs = _candidates(spec, frame, choice)
+    tier = _one_tier(spec, runs, choice.tier)
+    runs = runs[runs["tier"] == tier]
+    runs, remarks = _newest(runs)
+    for (task, variant), cell in runs.groupby(["task", "variant"], sort=False):
+        _refuse_mixture(spec, cell, IDENTITY, f"the runs of {variant} on {task}", f"{variant}:")
+    for task, row in runs.groupby("task", sort=False):
+        _refuse_mixture(spec, row, ("dataset_hash", "task_version"), f"the runs on {task}", "")
+    _refuse_unscored(runs)
+    return Selection(runs.reset_index(drop=True), tier, choice.statistic, remarks)
+
+
+def facts(run: Mapping[str, Json]) -> dict[str, str]:
+    """Everything a run can be chosen by, as text: its columns, settings and training."""
+    known = {name: str(value) for name, value in run.items() if name not in ("settings", "training") and value != ""}
+    for group in ("settings", "training"):
+        known.update({f"{group}.{name}": _text(value) for name, value in json.loads(run[group]).items()})
+    return known
+
+
+def _candidates(spec: TableSpec, frame: pd.DataFrame, choice: Choice) -> pd.DataFrame:
+    """Scored runs of the table's tasks and columns that the choice admits, with their score."""
+    ours = frame[
+        (frame["family"] == spec.family)
+        & frame["task"].isin(spec.tasks)
+        & frame["variant"].isin([column.id for column in spec.columns])
+        & (frame["metric"] == spec.metric)
+        & frame["status"].isin(SCORED)
+    ]
+    if choice.keys is not None:
+        ours = ours[ours["run_key"].isin(set(choice.keys))]
+    if ours.empty:
+        raise RepriseError(f"table {spec.id}: no finished run for any of its cells; run a sweep for it with `reprise run`")
+    scored = ours[ours["statistic"] == choice.statistic]
+    if scored.empty:
+        raise RepriseError(
+            f"table {spec.id}: its runs have no statistic '{choice.statistic}' of {spec.metric}; "
+            f"they have {', '.join(sorted(set(ours['statistic'])))}"
+        )
+    if "tier" not in scored:
+        scored = scored.assign(tier="")
+    return _admitted(spec, scored, choice.where)
+
+
+def _admitted(spec: TableSpec, runs: pd.DataFrame, where: Sequence[Condition]) -> pd.DataFrame:
+    for condition in where:
+        records = runs.to_dict("records")
+        columns = [column.id for column in spec.columns]
+        if condition.column not in (None, *columns):
+            raise unknown("column", condition.column, columns, "--where")
+        known = {name for record in records for name in facts(record)}
+        if condition.field not in known:
+            raise unknown("field", condition.field, known, "--where")
+        runs = runs[[condition.admits(record) for record in records]]
+        if runs.empty:
+            raise RepriseError(f"table {spec.id}: no run has {condition.field}={condition.value}")
+    return runs
+
+
+def _one_tier(spec: TableSpec, runs: pd.DataFrame, tier: str | None) -> str:
+    present = sorted(set(runs["tier"]), key=lambda name: (TIERS.index(name) if name in TIERS else len(TIERS), name))
+    if tier is not None:
+        if tier not in present:
+            raise RepriseError(f"table {spec.id}: no run of tier '{tier}'; there are runs of {_listed(present)}")
+        return tier
+    if len(present) > 1:
+        raise RepriseError(
+            f"table {spec.id}: there are runs of the tiers {_listed(present)}, which are never averaged; choose one with --tier"
+        )
+    return present[0]
+
+
+def _newest(runs: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Runs of the newest version of each task and of each column's method: a version is raised to replace the one before."""
+    current = runs[runs["task_version"] == runs.groupby("task")["task_version"].transform("max")]
+    current = current[current["method_version"] == current.groupby("variant")["method_version"].transform("max")]
+    old = runs[~runs["run_key"].isin(current["run_key"])]
+    remarks = [
+        f"{len(group)} of {variant} (method version {versions})"
+        for variant, group in old.groupby("variant", sort=True)
+        for versions in [_listed(sorted(set(group["method_version"])))]
+    ]
+    return current, tuple(remarks)
+
+
+def _refuse_mixture(spec: TableSpec, runs: pd.DataFrame, names: Sequence[str], what: str, prefix: str) -> None:
+    """Raise where runs that would stand in one cell or row differ in what they must have in common."""
+    if len(runs[list(names)].drop_duplicates()) == 1:
+        return
+    known = [facts(record) for record in runs.to_dict("records")]
+    groups = tuple(f"{name}." for name in names if name in ("settings", "training"))
+    fields = sorted({name for run in known for name in run if name in names or name.startswith(groups)})
+    values = {name: sorted({run.get(name, MISSING) for run in known}) for name in fields}
+    faults = {name: found for name, found in values.items() if len(found) > 1}
+    differences = "; ".join(f"{name}: {_listed(found, ' or ')}" for name, found in faults.items())
+    name, value = next((name, value) for name, found in faults.items() for value in found if value != MISSING)
+    sweeps = f" (sweeps {_listed(sorted(set(runs['sweep'])))})" if "sweep" in runs and runs["sweep"].nunique() > 1 else ""
+    raise RepriseError(
+        f"table {spec.id}: {what} do not belong together{sweeps}; they differ in {differences}; "
+        f"choose, for example with --where {prefix}{name}={value}"
+    )
+
+
+def _refuse_unscored(runs: pd.DataFrame) -> None:
+    bad = runs[~runs["value"].abs().lt(float("inf"))]
+    if len(bad):
+        run = bad.iloc[0]
+        raise RepriseError(
+            f"{run['place']}: run {run['run_key'][:12]} ({run['variant']} on {run['task']}, seed {run['seed']}) has the score "
+            f"{run['value']}; a run without a score must not count as finished, remove it and run it again"
+        )
+
+
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) else canonical_json(value)
+
+
+def _listed(values: Sequence[object], word: str = ", ") -> str:
+    return word.join(map(str, values))

@@ -1,0 +1,155 @@
+"""A small table model: grouped headers, groups of rows, a total, marks, notes. It knows no format and no runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+DASH = "–"
+"""What stands where there is no number."""
+
+
+class Mark(str, Enum):
+    """A distinction among the cells that compete in a row."""
+
+    BEST = "best"
+    SECOND = "second"
+
+
+@dataclass(frozen=True)
+class HeaderCell:
+    """The head of a row, column or group. `key` is its name for programs, `text` for people; `footnotes` are their marks."""
+
+    text: str
+    key: str = ""
+    footnotes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number with its spread, or nothing. `remark` is a short text shown beside the number (`2 of 3 seeds`)."""
+
+    value: float | None = None
+    spread: float | None = None
+    n: int | None = None
+    mark: Mark | None = None
+    remark: str = ""
+    footnotes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ColumnGroup:
+    """Columns under one common head."""
+
+    header: HeaderCell
+    columns: tuple[HeaderCell, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A head and one cell per column."""
+
+    header: HeaderCell
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """Rows under one common head."""
+
+    header: HeaderCell
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Footnote:
+    """A note that cells and heads refer to by its mark."""
+
+    mark: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """A statement about the whole table: what it is about (`Data`) and what it says."""
+
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as data. `stub` heads the column of row heads; numbers are shown with `decimals` decimals.
+
+    Raises ValueError where a row does not fit the columns or a footnote mark has no footnote.
+    """
+
+    name: str
+    title: str
+    caption: str
+    stub: HeaderCell
+    columns: tuple[ColumnGroup, ...]
+    groups: tuple[RowGroup, ...]
+    total: Row | None = None
+    notes: tuple[Note, ...] = ()
+    footnotes: tuple[Footnote, ...] = ()
+    decimals: int = 1
+
+    def __post_init__(self) -> None:
+        width = len(self.leaves)
+        known = {footnote.mark for footnote in self.footnotes}
+        for row in self.rows():
+            if len(row.cells) != width:
+                raise ValueError(f"row '{row.header.text}' has {len(row.cells)} cells for {width} columns")
+        used = {mark for part in self._parts() for mark in part.footnotes}
+        if used - known:
+            raise ValueError(f"no footnote for the mark '{min(used - known)}'")
+
+    @property
+    def leaves(self) -> tuple[tuple[ColumnGroup, HeaderCell], ...]:
+        """Every column with its group, left to right."""
+        return tuple((group, column) for group in self.columns for column in group.columns)
+
+    def rows(self) -> Iterator[Row]:
+        """Every row, the total last."""
+        for group in self.groups:
+            yield from group.rows
+        if self.total is not None:
+            yield self.total
+
+    def _parts(self) -> Iterator[HeaderCell | Cell]:
+        yield self.stub
+        for group in self.columns:
+            yield group.header
+            yield from group.columns
+        for rows in self.groups:
+            yield rows.header
+        for row in self.rows():
+            yield row.header
+            yield from row.cells
+
+
+def figure(number: float, decimals: int) -> str:
+    """A number as tables print it; a zero never has a sign."""
+    text = f"{number:.{decimals}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
+def ranked(values: Sequence[float | None], higher_is_better: bool, decimals: int) -> list[Mark | None]:
+    """Best and second of the numbers that compete, as they are printed: what reads equal is marked equal.
+
+    After a tie for the best there is no second; a number that competes with none has no mark.
+    """
+    printed = [None if value is None else float(figure(value, decimals)) for value in values]
+    field = sorted((value for value in printed if value is not None), reverse=higher_is_better)
+    if len(field) < 2:
+        return [None] * len(printed)
+    best, second = field[0], field[1]
+    marks: list[Mark | None] = []
+    for value in printed:
+        if value is None or value not in (best, second):
+            marks.append(None)
+        else:
+            marks.append(Mark.BEST if value == best else Mark.SECOND)
+    return marks

@@ -1,0 +1,1 @@
+"""How runs are launched: YAML -> run matrix -> Ray Tune -> MLflow."""

@@ -1,0 +1,168 @@
+"""What a Ray worker does: find the family, train a stack, leave a result file, and report through Tune."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from benchmarks.base import Json, Progress, RepriseError, Run, RunResult, StopTrial
+from sweeps import provenance
+from sweeps.matrix import Setup
+from sweeps.packing import Trial
+from sweeps.registry import discover, find_benchmark
+from sweeps.trial_folder import TrialFolder, folder_of
+
+Context = Mapping[str, Json]
+"""What the driver tells its workers: `environment` (variables), `cpus`, and the `source` of provenance."""
+
+REPORT_EVERY = 2.0
+"""Seconds between reports that bring no new score."""
+
+
+def train_trial(config: Mapping[str, Any]) -> None:
+    """The function that Tune runs: trains `config["trial"]` (a folder) or a sample of `config["search"]`."""
+    from ray import tune
+
+    context = config["context"]
+    enter(context)
+    if "trial" in config:
+        folder = TrialFolder(Path(config["trial"]))
+        trial = folder.plan()
+    else:
+        trial = sampled(config["search"], config["values"])
+        folder = folder_of(trial)
+        folder.write_plan(trial)
+    run_trial(trial, folder, context, tune.report)
+
+
+def enter(context: Context) -> None:
+    """Make this process a worker of the suite: the driver's variables, own packages, threads, families and methods."""
+    os.environ.update(context["environment"])
+    discover()
+    import torch
+
+    torch.set_num_threads(context["cpus"])
+
+
+def sampled(search: Mapping[str, Json], values: Mapping[str, Json]) -> Trial:
+    """The trial of one sample of a search."""
+    resolved = Setup(**search["setup"]).resolve(values)
+    runs = [resolved.run(seed, search=search["key"]) for seed in search["seeds"]]
+    return Trial(tuple(runs), search["key"])
+
+
+def run_trial(trial: Trial, folder: TrialFolder, context: Context, send: Callable[[dict[str, Json]], None]) -> None:
+    """Train a trial in its folder and leave `result.json` or, where training raises, `failure.json` (and raise).
+
+    A trial that another process finished meanwhile is not trained again. Returns without either file when a scheduler stops
+    the trial.
+    """
+    folder.training.mkdir(parents=True, exist_ok=True)
+    with folder.lock(), _logged(folder.log) as log:
+        if not folder.finished():
+            folder.forget_failure()
+            reporter = Reporter(folder, send, log)
+            try:
+                results = _train(trial, folder, context, reporter)
+            except Exception as error:
+                folder.write_failure(f"{type(error).__name__}: {error}", traceback.format_exc())
+                traceback.print_exc(file=log)
+                raise
+            if results is None:
+                return
+            folder.write_results(results)
+            _say(log, "finished")
+    send({"finished": True})
+
+
+def _train(trial: Trial, folder: TrialFolder, context: Context, reporter: Reporter) -> list[RunResult] | None:
+    """Results with provenance, in the order of the runs; None when the scheduler stopped the trial."""
+    benchmark = find_benchmark(trial.runs[0].family)
+    with contextlib.suppress(StopTrial):
+        results = benchmark.train(trial.runs, folder.training, reporter, cpus=context["cpus"])
+    if reporter.stopped:
+        return None
+    wall_s, cpu_s = reporter.spent()
+    for result in results:
+        result.provenance.update(
+            {
+                **context["source"],
+                **provenance.of_worker(result.run, context["cpus"]),
+                "trial": trial.key,
+                "stack": len(trial.runs),
+                "wall_s": round(wall_s, 3),
+                "cpu_s": round(cpu_s, 3),
+            }
+        )
+    return _checked(trial.runs, results)
+
+
+def _checked(runs: Sequence[Run], results: Sequence[RunResult]) -> list[RunResult]:
+    """Each run has exactly one result, it ended, and a finished one has only numbers."""
+    by_key = {result.run.key: result for result in results}
+    if len(results) != len(runs) or set(by_key) != {run.key for run in runs}:
+        raise RepriseError(f"the harness returned {len(results)} results that do not belong to the {len(runs)} runs of the trial")
+    for result in results:
+        if result.status not in ("finished", "diverged"):
+            raise RepriseError(f"run {result.run.key[:12]} ended with the status '{result.status}' though nobody stopped it")
+        for metric, statistics in result.summary.items():
+            for statistic, value in statistics.items():
+                if result.status == "finished" and not math.isfinite(value):
+                    raise RepriseError(f"run {result.run.key[:12]}: {metric} ({statistic}) is {value}")
+    return [by_key[run.key] for run in runs]
+
+
+class Reporter:
+    """The harness's report callback: passes progress on, not too often, and turns a scheduler's stop into StopTrial."""
+
+    def __init__(self, folder: TrialFolder, send: Callable[[dict[str, Json]], None], log: TextIO) -> None:
+        self.folder, self.send, self.log = folder, send, log
+        self.before = folder.spent()
+        self.wall, self.cpu = time.monotonic(), time.process_time()
+        self.last, self.scores = -math.inf, None
+        self.stopped = False
+
+    def spent(self) -> tuple[float, float]:
+        """Seconds of wall and CPU time so far, those of earlier attempts included."""
+        wall_s = self.before["wall_s"] + time.monotonic() - self.wall
+        return wall_s, self.before["cpu_s"] + time.process_time() - self.cpu
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.scores == self.scores and time.monotonic() - self.last < REPORT_EVERY:
+            return
+        self.last, self.scores = time.monotonic(), progress.scores
+        self.folder.write_spent(*self.spent())
+        message: dict[str, Json] = {
+            "step": progress.step,
+            "steps": progress.steps,
+            "percent": 100.0 * progress.step / max(1, progress.steps),
+        }
+        if progress.scores is not None:
+            message |= {"scores": list(progress.scores), "score": sum(progress.scores) / len(progress.scores)}
+        _say(self.log, " ".join(f"{name} {message[name]}" for name in ("step", "steps", "scores") if name in message))
+        try:
+            self.send(message)
+        except SystemExit:  # how Tune ends the training thread when a scheduler stops the trial
+            self.stopped = True
+            raise StopTrial from None
+
+
+@contextlib.contextmanager
+def _logged(path: Path) -> Iterator[TextIO]:
+    """What the process prints meanwhile goes to the trial's log (also its errors)."""
+    with path.open("a", encoding="utf-8", buffering=1) as log:
+        _say(log, f"started in process {os.getpid()}")
+        with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+            yield log
+    sys.stdout.flush()
+
+
+def _say(log: TextIO, text: str) -> None:
+    log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
