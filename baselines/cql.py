@@ -12,6 +12,7 @@ from torch import Tensor
 
 from baselines.cql_networks import AffineTanhGaussianActor, CriticPair, Init, arguments, finish
 from benchmarks.base import register
+from benchmarks.d4rl.action_blocks import ActionBlocks
 from benchmarks.d4rl.method import Batch, Draw, StackedMethod
 from benchmarks.d4rl.networks import LOG_2, TanhGaussianActor, copy_of, squash, tanh_gaussian_log_density
 from benchmarks.d4rl.optimisers import StackedAdam, TargetUpdate
@@ -151,6 +152,7 @@ class CQL(StackedMethod):
         self.critic_adam = StackedAdam(self.critics.parameters(), self.rates("critic_lr"))
         self.alpha_adam = StackedAdam([self.log_alpha], self._rates_or("alpha_lr", "actor_lr"))
         self.alpha_prime_adam = StackedAdam([self.log_alpha_prime], self._rates_or("alpha_prime_lr", "critic_lr"))
+        self.blocks = [ActionBlocks(stack) for stack in self.critics.stacks]
         self.soft_update = TargetUpdate(self.critics, self.target, self.rates("target_tau"))
         self.warm = WarmStart(s.warm_steps, s.actor_lr_after_warm, s.lr_schedule, self.problem.steps)
         self.discount, self.cql_alpha = self.scalar("discount"), self.scalar("cql_alpha")
@@ -255,25 +257,23 @@ class CQL(StackedMethod):
         alpha_prime = self.log_alpha_prime.exp().clamp(0.0, 1e6)
         weight = self.cql_alpha * alpha_prime.detach() if s.lagrange else self.cql_alpha
 
-        parameters, rows = self.critic_adam.parameters, batch.states.shape[1]
-        total: list[Tensor] | None = None
-        errors, gaps = [], []
-        for block in self._blocks(batch):
-            q = self.critics.many(batch.states[:, block], actions[:, :, block])
+        rows, kept = batch.states.shape[1], []
+
+        def loss(q: Tensor, block: slice) -> Tensor:
             error = (q[:, :, 0] - y[:, None, block]).square()
             gap = self._gap(q, log_density[:, :, block])
-            loss = (error + weight[..., None] * gap).sum() / rows
-            gradients = torch.autograd.grad(loss, parameters)
-            if total is None:
-                total = list(gradients)
-            else:
-                torch._foreach_add_(total, gradients)
-            errors.append(error.detach())
-            gaps.append(gap.detach())
-        self.critic_adam.apply(total)
+            kept.append(torch.stack([error.detach(), gap.detach()]))
+            return (error + weight[..., None] * gap).sum() / rows
+
+        means, gradients = [], []
+        for stack in self.blocks:
+            gradients += stack.gradients(batch.states, actions, loss)
+            means.append(torch.cat(kept, -1).mean(-1))
+            kept.clear()
+        self.critic_adam.apply(gradients)
         self.soft_update.step()
 
-        td, gap = torch.cat(errors, -1).mean(-1), torch.cat(gaps, -1).mean(-1)
+        td, gap = torch.cat(means, -1)  # (S, 2) each
         scalars = {"td_loss": td.sum(1), "gap": gap.mean(1)}
         if s.lagrange:
             scalars["alpha_prime"] = alpha_prime.detach()[:, 0]
@@ -328,9 +328,6 @@ class CQL(StackedMethod):
         flat = torch.full_like(current_density, -self.problem.action_dim * LOG_2)
         actions = torch.cat([batch.actions[:, None], uniform, following, current], 1)
         return actions, torch.cat([flat, following_density, current_density], 1)
-
-    def _blocks(self, batch: Batch) -> list[slice]:
-        return [slice(0, batch.states.shape[1])]
 
     @torch.no_grad()
     def act(self, states: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a table must state with its numbers: tier, statistic, seeds, environment, data, presets, and how far to trust them."""
+"""What a table must state with its numbers: tier, statistic, seeds, environment, data, presets, trust."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ SMALL_TIERS = ("smoke", "demo", "mini")
 """Tiers whose networks, budgets and presets are ours and not a paper's."""
 
 UNKNOWN = "not recorded"
+TO = "\N{EN DASH}"
 
 Claims = Sequence[tuple[ColumnSpec, Claim]]
 
@@ -66,13 +67,13 @@ def _tier(tier: str) -> str:
     if tier not in SMALL_TIERS:
         return ""
     return (
-        f"'{tier}' is a small tier: small networks, few steps and presets of this suite. It shows that the methods run and learn; "
-        "it says nothing about published rankings."
+        f"'{tier}' is a small tier: small networks, few steps and presets of this suite. "
+        "It shows that the methods run and learn; it says nothing about published rankings."
     )
 
 
 def _environments(runs: pd.DataFrame) -> str:
-    """`Hopper-v5, Walker2d-v5 (gymnasium 1.4.0, mujoco 3.17.0)`: environments that share their versions stand together."""
+    """`Hopper-v5, Walker2d-v5 (gymnasium 1.4.0, mujoco 3.17.0)`: equal versions are said once."""
     by_version: dict[str, list[str]] = {}
     for text in _column(runs, "environment").unique():
         name, _, versions = text.partition(", ")
@@ -82,13 +83,16 @@ def _environments(runs: pd.DataFrame) -> str:
 
 
 def _data(runs: pd.DataFrame) -> str:
-    kinds = _column(runs, "data_kind")
-    parts: dict[str, list[str]] = {}
-    for task, name, kind, digest in zip(runs["task"], runs["dataset"], kinds, runs["dataset_hash"], strict=True):
-        tasks = parts.setdefault(f"{name} ({kind}, sha256 {digest[:8]})", [])
-        if task not in tasks:
-            tasks.append(task)
-    return "; ".join(f"{', '.join(tasks)}: {text}" for text, tasks in parts.items()) + "."
+    """Every set by name, kind and hash; a name that does not say its task is told it."""
+    kinds: dict[str, list[str]] = {}
+    for task, name, kind, digest in zip(
+        runs["task"], runs["dataset"], _column(runs, "data_kind"), runs["dataset_hash"], strict=True
+    ):
+        text = f"{'' if task in name else task + ': '}{name} ({digest[:8]})"
+        kinds.setdefault(kind, [])
+        if text not in kinds[kind]:
+            kinds[kind].append(text)
+    return "; ".join(f"{kind}, with the start of its sha256: {', '.join(names)}" for kind, names in kinds.items()) + "."
 
 
 def _precision(runs: pd.DataFrame, labels: dict[str, str]) -> str:
@@ -99,7 +103,7 @@ def _reconstructions(runs: pd.DataFrame, labels: dict[str, str]) -> str:
     rebuilt = _heads(runs.loc[_column(runs, "reconstruction") == "true", "variant"], labels)
     if not rebuilt:
         return ""
-    return f"{', '.join(rebuilt)}: written from the paper, which has no public code; choices the paper leaves open are ours."
+    return f"{', '.join(rebuilt)}: no public code exists; written from the paper, what it leaves open is our choice."
 
 
 def _published(claims: Claims) -> str:
@@ -116,7 +120,9 @@ def _published(claims: Claims) -> str:
         if quoted and quoted == silent:
             parts.append(f"It quotes {quoted} from other papers, without saying which statistic they report.")
         elif quoted or silent:
-            parts.append(f"Quoted there from other papers: {quoted or 'none'}; statistic not stated: {silent or 'none'}.")
+            parts.append(
+                f"Quoted there from other papers: {quoted or 'none'}; statistic not stated: {silent or 'none'}."
+            )
         if spreads:
             parts.append(f"What the ± of {spreads} is, is not stated.")
         if seeds:
@@ -142,7 +148,8 @@ def _by_column(runs: pd.DataFrame, label: str, heads: dict[str, str]) -> str:
     found = list(dict.fromkeys(values))
     if len(found) == 1:
         return f"{found[0]}."
-    return "; ".join(f"{value} ({', '.join(_heads(runs.loc[values == value, 'variant'], heads))})" for value in found) + "."
+    columns = {value: ", ".join(_heads(runs.loc[values == value, "variant"], heads)) for value in found}
+    return "; ".join(f"{value} ({names})" for value, names in columns.items()) + "."
 
 
 def _heads(variants: Iterable[str], heads: dict[str, str]) -> list[str]:
@@ -166,7 +173,7 @@ def _ranges(numbers: Sequence[int]) -> str:
             spans[-1][1] = number
         else:
             spans.append([number, number])
-    return ", ".join(str(low) if low == high else f"{low}–{high}" for low, high in spans)
+    return ", ".join(str(low) if low == high else f"{low}{TO}{high}" for low, high in spans)
 
 
 def _unique(texts: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""The one tidy long table that statistics, tables and pages read: a row per run, metric, statistic (and step, for curves)."""
+"""The one tidy long table that statistics, tables and pages read: a row per run, metric and statistic."""
 
 from __future__ import annotations
 
@@ -67,8 +67,9 @@ def unique(found: Iterable[Found]) -> Iterator[Found]:
         key, values = result.run.key, _values(result)
         first, before = known.setdefault(key, (place, values))
         if before != values:
+            run = result.run
             raise RepriseError(
-                f"run {key[:12]} ({result.run.method} on {result.run.task}, seed {result.run.seed}) has two different results: "
+                f"run {key[:12]} ({run.method} on {run.task}, seed {run.seed}) has two different results: "
                 f"{first} and {place}; find out which one is wrong and remove it"
             )
         if first == place:
@@ -77,7 +78,8 @@ def unique(found: Iterable[Found]) -> Iterator[Found]:
 
 def tidy(found: Iterable[Found], *, curves: bool = True) -> pd.DataFrame:
     """The table of `collect` from results at hand; an empty one has the columns and no rows."""
-    runs, values = [], []
+    runs: list[dict[str, Json]] = []
+    values: list[tuple[str, str, str, int | None, float]] = []
     for place, result in found:
         runs.append(_run_row(place, result))
         values.extend(_value_rows(result, curves))

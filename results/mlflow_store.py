@@ -24,8 +24,10 @@ PAGE = 1000
 
 
 def default_tracking_uri() -> str:
-    """`MLFLOW_TRACKING_URI` where it is set, else the suite's own database, `<home>/mlflow.db`."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+    """`MLFLOW_TRACKING_URI` (a relative sqlite path made absolute), else the suite's own database, `<home>/mlflow.db`."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+    path = sqlite_path(uri)
+    return f"sqlite:///{path}" if path else uri
 
 
 def read_store(uri: str) -> Iterator[Found]:
@@ -35,10 +37,12 @@ def read_store(uri: str) -> Iterator[Found]:
     without any such run, and where a run's record is missing or belongs to another run.
     """
     check_sqlite(uri)
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     import mlflow  # two seconds: only for those who read a store
 
-    client = mlflow.MlflowClient(tracking_uri=uri)
     try:
+        client = mlflow.MlflowClient(tracking_uri=uri)
         runs = list(_member_runs(client))
     except mlflow.exceptions.MlflowException as error:
         raise RepriseError(f"{uri}: MLflow cannot read this store: {_first_line(error)}") from error
@@ -57,7 +61,9 @@ def check_sqlite(uri: str) -> None:
     if path is None:
         return
     if not path.is_file():
-        raise RepriseError(f"no MLflow database at {path}; run a sweep first (`reprise run`), or read files with --records")
+        raise RepriseError(
+            f"no MLflow database at {path}; run a sweep first (`reprise run`), or read files with --records"
+        )
     try:
         connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=LOCK_SECONDS)
         try:
@@ -65,9 +71,13 @@ def check_sqlite(uri: str) -> None:
         finally:
             connection.close()
     except sqlite3.OperationalError as error:
-        raise RepriseError(f"{path}: {error}; another program holds this MLflow database, wait for it or end it") from error
+        holds = "another program holds this MLflow database, wait for it or end it"
+        remedy = holds if "locked" in str(error) else "it cannot be opened, see its permissions"
+        raise RepriseError(f"{path}: {error}; {remedy}") from error
     except sqlite3.DatabaseError as error:
-        raise RepriseError(f"{path} is not a sqlite database ({error}); name MLflow's in MLFLOW_TRACKING_URI") from error
+        raise RepriseError(
+            f"{path} is not a sqlite database ({error}); name MLflow's in MLFLOW_TRACKING_URI"
+        ) from error
     missing = {"experiments", "runs", "tags"} - tables
     if missing:
         raise RepriseError(
@@ -102,7 +112,8 @@ def _found(client: MlflowClient, run: MlflowRun, uri: str) -> Found:
     result = parse_record(_record_text(client, run, place), place)
     key = run.data.tags[Tag.RUN_KEY]
     if result.run.key != key:
-        raise RepriseError(f"{place}: tagged {key[:12]}, but its {Tag.RECORD} is of the run {result.run.key[:12]}; delete this MLflow run")
+        record = f"its {Tag.RECORD} is of the run {result.run.key[:12]}"
+        raise RepriseError(f"{place}: tagged {key[:12]}, but {record}; delete this MLflow run")
     return Found(place, result)
 
 
@@ -115,8 +126,8 @@ def _record_text(client: MlflowClient, run: MlflowRun, place: str) -> str:
         return Path(client.download_artifacts(run.info.run_id, Tag.RECORD)).read_text(encoding="utf-8")
     except Exception as error:  # MLflow's artifact clients raise what their libraries raise
         raise RepriseError(
-            f"{place}: cannot read {Tag.RECORD} in {run.info.artifact_uri} ({_first_line(error)}); where the database was moved "
-            "without its artifacts, put them back, or read an export with --records"
+            f"{place}: cannot read {Tag.RECORD} in {run.info.artifact_uri} ({_first_line(error)}); where the database "
+            "was moved without its artifacts, put them back, or read an export with --records"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""A paper's table, ours beside the published numbers: from a specification, selected runs and claims to the table model."""
+"""A paper's table as data: ours, from selected runs, beside the published numbers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class _Builder:
 
     def __init__(self, spec: TableSpec, selection: Selection, claims: pd.DataFrame, all_tasks: bool) -> None:
         self.spec, self.selection, self.claims = spec, selection, claims
-        self.cells = {key: cell for key, cell in selection.runs.groupby(["task", "variant"], sort=False)}
+        self.cells = dict(iter(selection.runs.groupby(["task", "variant"], sort=False)))
         self.seeds = sorted(set(selection.runs["seed"]))
         present = set(selection.runs["variant"])
         self.columns = [column for column in spec.columns if column.id in present or not column.optional]
@@ -121,7 +121,7 @@ class _Builder:
             return Cell()
         n, scores = len(runs), runs["value"]
         diverged = sorted(runs.loc[runs["status"] == "diverged", "seed"])
-        marks = ()
+        marks: tuple[str, ...] = ()
         if diverged:
             marks = (self.footnotes.mark(f"{_seeds(diverged)} diverged; the score counts in the mean."),)
         return Cell(
@@ -139,7 +139,7 @@ class _Builder:
         claim = self.claim(task, column, metric)
         if claim is None:
             return Cell()
-        marks = ()
+        marks: tuple[str, ...] = ()
         if claim.certainty == "unverified":
             marks = (self.footnotes.mark("Unverified: no source at hand."),)
         return Cell(claim.value, claim.spread, claim.n_seeds, footnotes=marks)

@@ -100,7 +100,9 @@ def lookup(
     rows = exact if len(exact) else rows
     if len(rows) > 1:
         lines = ", ".join(map(str, rows["line"]))
-        raise RepriseError(f"{table}: {len(rows)} claims fit ({task}, {method}, {metric}, {statistic}), lines {lines}; keep one")
+        raise RepriseError(
+            f"{table}: {len(rows)} claims fit ({task}, {method}, {metric}, {statistic}), lines {lines}; keep one"
+        )
     return _claim(rows.iloc[0]) if len(rows) else None
 
 
@@ -131,7 +133,9 @@ def _checked(row: dict[str, str], place: str) -> dict[str, object]:
         if row[column] not in valid:
             raise RepriseError(f"{place}: {column} '{row[column]}' is none of {', '.join(filter(None, valid))}")
     if bool(row["spread"]) != bool(row["spread_kind"]):
-        raise RepriseError(f"{place}: 'spread' and 'spread_kind' go together; a spread of unknown kind has the kind 'unknown'")
+        raise RepriseError(
+            f"{place}: 'spread' and 'spread_kind' go together; a spread of unknown kind has the kind 'unknown'"
+        )
     value, spread = _number(row, "value", place), _number(row, "spread", place)
     if spread < 0:
         raise RepriseError(f"{place}: spread {row['spread']} is negative")
@@ -159,7 +163,9 @@ def _refuse_duplicates(frame: pd.DataFrame, path: Path) -> None:
     if len(twice):
         first = twice[(twice[list(IDENTITY)] == twice.iloc[0][list(IDENTITY)]).all(axis=1)]
         lines = " and ".join(map(str, first["line"]))
-        raise RepriseError(f"{path}: lines {lines} claim the same number ({', '.join(map(str, first.iloc[0][list(IDENTITY)]))}); keep one")
+        raise RepriseError(
+            f"{path}: lines {lines} claim the same number ({', '.join(map(str, first.iloc[0][list(IDENTITY)]))}); keep one"
+        )
 
 
 def _families(folder: Path) -> str:

@@ -44,7 +44,9 @@ def parse_record(text: str, place: str) -> RunResult:
     except RepriseError as error:
         raise RepriseError(f"{place}: {error}") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RepriseError(f"{place}: not the record of a run ({type(error).__name__}: {error}); export it again") from None
+        raise RepriseError(
+            f"{place}: not the record of a run ({type(error).__name__}: {error}); export it again"
+        ) from None
 
 
 def write_records(path: Path, results: Iterable[RunResult]) -> int:

@@ -1,14 +1,16 @@
-"""Which runs enter a table: one tier, the newest version of each method, and in a cell only runs that differ in their seed."""
+"""Which runs enter a table: of one tier, of the newest versions, and in a cell differing only in their seed."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import pandas as pd
 
 from benchmarks.base import TIERS, Json, RepriseError, canonical_json, unknown
+from results.collect import CURVE
 from results.table_spec import TableSpec
 
 SCORED = ("finished", "diverged")
@@ -16,6 +18,9 @@ SCORED = ("finished", "diverged")
 
 IDENTITY = ("dataset_hash", "task_version", "method_version", "settings", "training")
 """What runs of one cell must have in common: a run key without its seed."""
+
+DATA = ("dataset_hash", "task_version")
+"""What runs of one row must have in common."""
 
 MISSING = "not set"
 
@@ -38,7 +43,7 @@ class Condition:
         left, equals, value = text.partition("=")
         column, colon, name = left.rpartition(":")
         if not equals or not name or (colon and not column):
-            raise RepriseError(f"--where '{text}': write FIELD=VALUE or COLUMN:FIELD=VALUE, such as ilq:settings.eta=0.5")
+            raise RepriseError(f"--where '{text}': write [COLUMN:]FIELD=VALUE, such as ilq:settings.eta=0.5")
         return cls(column or None, name, value)
 
     def admits(self, run: Mapping[str, Json]) -> bool:
@@ -78,10 +83,10 @@ def select(spec: TableSpec, frame: pd.DataFrame, choice: Choice) -> Selection:
     tier = _one_tier(spec, runs, choice.tier)
     runs = runs[runs["tier"] == tier]
     runs, remarks = _newest(runs)
-    for (task, variant), cell in runs.groupby(["task", "variant"], sort=False):
-        _refuse_mixture(spec, cell, IDENTITY, f"the runs of {variant} on {task}", f"{variant}:")
-    for task, row in runs.groupby("task", sort=False):
-        _refuse_mixture(spec, row, ("dataset_hash", "task_version"), f"the runs on {task}", "")
+    for _, cell in runs.groupby(["task", "variant"], sort=False):
+        _refuse_mixture(spec, cell, IDENTITY)
+    for _, row in runs.groupby("task", sort=False):
+        _refuse_mixture(spec, row, DATA)
     _refuse_unscored(runs)
     return Selection(runs.reset_index(drop=True), tier, choice.statistic, remarks)
 
@@ -106,12 +111,13 @@ def _candidates(spec: TableSpec, frame: pd.DataFrame, choice: Choice) -> pd.Data
     if choice.keys is not None:
         ours = ours[ours["run_key"].isin(set(choice.keys))]
     if ours.empty:
-        raise RepriseError(f"table {spec.id}: no finished run for any of its cells; run a sweep for it with `reprise run`")
+        narrowed = " among the chosen ones" if choice.keys is not None else ""
+        raise RepriseError(f"table {spec.id}: no finished run{narrowed} for any of its cells; `reprise run` makes them")
     scored = ours[ours["statistic"] == choice.statistic]
     if scored.empty:
         raise RepriseError(
             f"table {spec.id}: its runs have no statistic '{choice.statistic}' of {spec.metric}; "
-            f"they have {', '.join(sorted(set(ours['statistic'])))}"
+            f"they have {_listed(sorted(set(ours['statistic']) - {CURVE}))}"
         )
     if "tier" not in scored:
         scored = scored.assign(tier="")
@@ -120,9 +126,9 @@ def _candidates(spec: TableSpec, frame: pd.DataFrame, choice: Choice) -> pd.Data
 
 def _admitted(spec: TableSpec, runs: pd.DataFrame, where: Sequence[Condition]) -> pd.DataFrame:
     for condition in where:
-        records = runs.to_dict("records")
+        records = _records(runs)
         columns = [column.id for column in spec.columns]
-        if condition.column not in (None, *columns):
+        if condition.column is not None and condition.column not in columns:
             raise unknown("column", condition.column, columns, "--where")
         known = {name for record in records for name in facts(record)}
         if condition.field not in known:
@@ -141,13 +147,14 @@ def _one_tier(spec: TableSpec, runs: pd.DataFrame, tier: str | None) -> str:
         return tier
     if len(present) > 1:
         raise RepriseError(
-            f"table {spec.id}: there are runs of the tiers {_listed(present)}, which are never averaged; choose one with --tier"
+            f"table {spec.id}: there are runs of the tiers {_listed(present)}, which never share a table; "
+            "choose one with --tier"
         )
-    return present[0]
+    return str(present[0])
 
 
 def _newest(runs: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Runs of the newest version of each task and of each column's method: a version is raised to replace the one before."""
+    """Runs of the newest version of each task and each column's method: a version is raised to replace the last."""
     current = runs[runs["task_version"] == runs.groupby("task")["task_version"].transform("max")]
     current = current[current["method_version"] == current.groupby("variant")["method_version"].transform("max")]
     old = runs[~runs["run_key"].isin(current["run_key"])]
@@ -159,21 +166,22 @@ def _newest(runs: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     return current, tuple(remarks)
 
 
-def _refuse_mixture(spec: TableSpec, runs: pd.DataFrame, names: Sequence[str], what: str, prefix: str) -> None:
-    """Raise where runs that would stand in one cell or row differ in what they must have in common."""
+def _refuse_mixture(spec: TableSpec, runs: pd.DataFrame, names: Sequence[str]) -> None:
+    """Raise where runs of one cell or row differ in what they must have in common."""
     if len(runs[list(names)].drop_duplicates()) == 1:
         return
-    known = [facts(record) for record in runs.to_dict("records")]
+    known = [facts(record) for record in _records(runs)]
     groups = tuple(f"{name}." for name in names if name in ("settings", "training"))
     fields = sorted({name for run in known for name in run if name in names or name.startswith(groups)})
     values = {name: sorted({run.get(name, MISSING) for run in known}) for name in fields}
     faults = {name: found for name, found in values.items() if len(found) > 1}
-    differences = "; ".join(f"{name}: {_listed(found, ' or ')}" for name, found in faults.items())
     name, value = next((name, value) for name, found in faults.items() for value in found if value != MISSING)
-    sweeps = f" (sweeps {_listed(sorted(set(runs['sweep'])))})" if "sweep" in runs and runs["sweep"].nunique() > 1 else ""
+    differences = "; ".join(f"{name} ({_listed(found, ' or ')})" for name, found in faults.items())
+    variants, task = sorted(set(runs["variant"])), runs["task"].iloc[0]
+    column = f"{variants[0]}:" if len(variants) == 1 else ""
     raise RepriseError(
-        f"table {spec.id}: {what} do not belong together{sweeps}; they differ in {differences}; "
-        f"choose, for example with --where {prefix}{name}={value}"
+        f"table {spec.id}: the runs of {_listed(variants)} on {task} do not belong together, they differ in {differences}; "
+        f"choose, as with --where '{column}{name}={value}', or name the runs of one sweep with --keys"
     )
 
 
@@ -185,6 +193,10 @@ def _refuse_unscored(runs: pd.DataFrame) -> None:
             f"{run['place']}: run {run['run_key'][:12]} ({run['variant']} on {run['task']}, seed {run['seed']}) has the score "
             f"{run['value']}; a run without a score must not count as finished, remove it and run it again"
         )
+
+
+def _records(runs: pd.DataFrame) -> list[dict[str, Json]]:
+    return cast("list[dict[str, Json]]", runs.to_dict("records"))
 
 
 def _text(value: Json) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
-DASH = "–"
+DASH = "\N{EN DASH}"
 """What stands where there is no number."""
 
 
-class Mark(str, Enum):
+class Mark(StrEnum):
     """A distinction among the cells that compete in a row."""
 
     BEST = "best"
@@ -19,7 +19,7 @@ class Mark(str, Enum):
 
 @dataclass(frozen=True)
 class HeaderCell:
-    """The head of a row, column or group. `key` is its name for programs, `text` for people; `footnotes` are their marks."""
+    """The head of a row, column or group: `text` for people, `key` for programs; `footnotes` are marks."""
 
     text: str
     key: str = ""

@@ -133,8 +133,9 @@ def load_spec(name: str) -> TableSpec:
 
 
 def _explained(path: Path, error: ValidationError) -> RepriseError:
-    """The first fault of a specification: file, key and the nearest valid key."""
-    fault = error.errors()[0]
+    """One fault of a specification, a misspelt key before what is missing because of it: file, key, nearest valid key."""
+    faults = error.errors()
+    fault = next((each for each in faults if each["type"] == "extra_forbidden"), faults[0])
     where = ".".join(map(str, fault["loc"])) or "the file"
     if fault["type"] == "extra_forbidden":
         return unknown("key", str(fault["loc"][-1]), _keys(fault["loc"]), f"{path}: {where}")
@@ -143,6 +144,13 @@ def _explained(path: Path, error: ValidationError) -> RepriseError:
 
 def _keys(location: tuple[int | str, ...]) -> list[str]:
     """The keys that are valid where an unknown one was found."""
-    parents = {"groups": GroupSpec, "rows": RowSpec, "total": TotalSpec, "columns": ColumnSpec, "claims": ClaimsSpec}
+    parents: dict[str, type[BaseModel]] = {
+        "groups": GroupSpec,
+        "rows": RowSpec,
+        "total": TotalSpec,
+        "columns": ColumnSpec,
+        "claims": ClaimsSpec,
+    }
     names = [part for part in location[:-1] if isinstance(part, str)]
-    return list((parents[names[-1]] if names else TableSpec).model_fields)
+    part: type[BaseModel] = parents[names[-1]] if names else TableSpec
+    return list(part.model_fields)

@@ -91,7 +91,9 @@ def _started_elsewhere(scratch: Path, python_path: str) -> Iterator[None]:
     empty = scratch / "empty"
     empty.mkdir()
     before = os.environ.copy()
-    os.environ.update({**{name: value for name, value in WORKER.items() if name not in os.environ}, "PYTHONPATH": python_path})
+    os.environ.update(
+        {**{name: value for name, value in WORKER.items() if name not in os.environ}, "PYTHONPATH": python_path}
+    )
     try:
         with contextlib.chdir(empty):
             yield

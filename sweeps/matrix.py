@@ -163,6 +163,18 @@ class Matrix:
         return list(found.values())
 
 
+@dataclass(frozen=True)
+class Campaign:
+    """A sweep as asked for: the file's, narrowed by the command line."""
+
+    sweep: SweepFile
+    document: Document
+
+    def matrix(self) -> Matrix:
+        """The sweep expanded now; a dataset built since then gives its cells their keys."""
+        return expand(self.sweep, self.document)
+
+
 def narrow(
     sweep: SweepFile,
     *,
@@ -229,7 +241,10 @@ def _tier(sweep: SweepFile, benchmark: Benchmark, document: Document) -> tuple[T
         return Tier(), document.where("tier")
     path = Path(getattr(benchmark, "tier_file", TIER_FILES / f"{sweep.family}.yaml"))
     if not path.exists():
-        raise RepriseError(f"{document.where('tier')}: family '{sweep.family}' has no tiers ({path.name} does not exist); remove the key")
+        where = document.where("tier")
+        raise RepriseError(
+            f"{where}: family '{sweep.family}' has no tiers ({path.name} does not exist); remove the key"
+        )
     tiers, tier_document = load_tiers(path, sweep.family)
     if sweep.tier not in tiers.tiers:
         raise unknown("tier", sweep.tier, tiers.tiers, document.where("tier"))
@@ -239,9 +254,7 @@ def _tier(sweep: SweepFile, benchmark: Benchmark, document: Document) -> tuple[T
     return tier, tier_document.where("tiers", sweep.tier)
 
 
-def _setup(
-    sweep: SweepFile, document: Document, tier: Tier, tier_where: str, task: str, entry: MethodEntry
-) -> Setup:
+def _setup(sweep: SweepFile, document: Document, tier: Tier, tier_where: str, task: str, entry: MethodEntry) -> Setup:
     place = _entry_place(sweep, document, entry)
     method = find_method(sweep.family, entry.method, place)
     of_tier = tier.presets.get(entry.method, tier.preset)
@@ -310,7 +323,9 @@ def _combinations(sweep: SweepFile, entry: MethodEntry) -> list[dict[str, Json]]
 def _search_plan(sweep: SweepFile, setup: Setup, entry: MethodEntry) -> SearchPlan:
     assert sweep.search is not None
     if entry.grid:
-        raise RepriseError(f"{setup.where}: 'grid' beside an optuna search; put the values into 'search: {{choice: [...]}}'")
+        raise RepriseError(
+            f"{setup.where}: 'grid' beside an optuna search; put the values into 'search: {{choice: [...]}}'"
+        )
     if len(sweep.seeds) > 1 and "seed" not in sweep.stack:
         raise RepriseError(f"{setup.where}: a search scores a sample by the mean over seeds, so write 'stack: [seed]'")
     space = {name: domain.model_dump(exclude_none=True) for name, domain in entry.search.items()}
@@ -339,4 +354,6 @@ def _check_cells(cells: Iterable[Cell]) -> None:
 
 
 def _shown(axes: Axes) -> str:
-    return ", ".join(f"{name}={value if isinstance(value, str) else canonical_json(value)}" for name, value in axes.items())
+    return ", ".join(
+        f"{name}={value if isinstance(value, str) else canonical_json(value)}" for name, value in axes.items()
+    )

@@ -16,7 +16,9 @@ def shadowed() -> str | None:
     for name in OWN:
         found = _location(name)
         if found is None:
-            return f"package '{name}' of this suite cannot be imported (expected {ROOT / name}); install the suite again"
+            return (
+                f"package '{name}' of this suite cannot be imported (expected {ROOT / name}); install the suite again"
+            )
         if found != ROOT / name:
             return (
                 f"'import {name}' finds {found}, which hides this suite's own {ROOT / name}; start the command in another"

@@ -13,6 +13,7 @@ from benchmarks.base import Metric, RunResult
 from sweeps.matrix import SearchPlan
 from sweeps.schema import Asha
 from sweeps.search import Space
+from sweeps.trial import last_scores
 
 
 def direction(metric: Metric) -> str:
@@ -35,7 +36,7 @@ class AshaByGroup(FIFOScheduler):
         self._group(trial).on_trial_add(tune_controller, trial)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        if result.get("finished"):
+        if result.get("percent", 0) >= 100:  # nothing is left to save
             return FIFOScheduler.CONTINUE
         return str(self._group(trial).on_trial_result(tune_controller, trial, result))
 
@@ -49,7 +50,7 @@ class AshaByGroup(FIFOScheduler):
         self._group(trial).on_trial_remove(tune_controller, trial)
 
     def _group(self, trial: Any) -> ASHAScheduler:
-        name = trial.config["group"]
+        name = trial.config["pick"]["group"]
         if name not in self.groups:
             self.groups[name] = ASHAScheduler(
                 time_attr="percent",
@@ -93,10 +94,8 @@ def distributions(space: Space) -> dict[str, optuna.distributions.BaseDistributi
 
 
 def sample_of(results: Sequence[RunResult], plan: SearchPlan) -> tuple[dict[str, Any], float] | None:
-    """The values of a finished sample and its score (mean over the stack), or None where the harness left no last score."""
-    metric = plan.probe.task.metric.name
-    lasts = [result.summary.get(metric, {}).get("last") for result in results]
+    """The values of a sample that ended and its score (mean over the stack), or None where it has no score."""
     run = results[0].run
+    scores = last_scores(results) or [result.curve[-1].value for result in results if result.curve]
     values = {name: {**run.settings, **run.training}[name] for name in plan.space}
-    known = [value for value in lasts if value is not None]
-    return (values, sum(known) / len(known)) if known else None
+    return (values, sum(scores) / len(scores)) if scores else None

@@ -173,7 +173,9 @@ class SweepFile(_Checked):
     @model_validator(mode="after")
     def _whole(self) -> SweepFile:
         if self.search is None and any(entry.search for entry in self.methods):
-            raise PydanticCustomError("search", "a method has search spaces, so the sweep needs 'search: {samples: ...}'")
+            raise PydanticCustomError(
+                "search", "a method has search spaces, so the sweep needs 'search: {samples: ...}'"
+            )
         if self.search is not None and not any(entry.search for entry in self.methods):
             raise PydanticCustomError("search", "'search' is given, but no method has search spaces")
         return self
@@ -230,7 +232,9 @@ def load_tiers(path: Path, family: str) -> tuple[TierFile, Document]:
     document = read(path)
     tiers = _validated(TierFile, document)
     if tiers.family != family:
-        raise RepriseError(f"{document.where('family')}: is '{tiers.family}', but this file holds the tiers of '{family}'")
+        raise RepriseError(
+            f"{document.where('family')}: is '{tiers.family}', but this file holds the tiers of '{family}'"
+        )
     return tiers, document
 
 

@@ -58,6 +58,7 @@ class Tracking:
         self.members: dict[str, str] = {}
         self.pending: dict[str, list[str]] = {}
         self.parents: dict[str, str] = {}
+        self.failed: set[str] = set()
         self.client: MlflowClient | None = None
         self.experiment = ""
         path = sqlite_path(self.uri)
@@ -114,6 +115,7 @@ class Tracking:
         with self._writing():
             parent = self._parent(trial, "failed")
             self._call("set_tag", parent, FAILURE, reason[:5000])
+            self.failed.add(parent)
             self._call("set_terminated", parent, "FAILED")
 
     # -- writing ------------------------------------------------------------------------------------------------------
@@ -127,8 +129,9 @@ class Tracking:
         if known is not None:
             self._call("update_run", known, status="RUNNING")
             self._call("set_tag", known, Tag.STATUS, status)
-            if status == "finished":
+            if known in self.failed:
                 self._call("delete_tag", known, FAILURE)
+                self.failed.discard(known)
             return known
         tags |= {Tag.TRIAL_KEY: trial.key}
         self.parents[trial.key] = self._create(tags, trial.title, wall_s)
@@ -201,7 +204,8 @@ class Tracking:
         """One experiment per family; artifacts of a local database lie under `<home>/mlruns`."""
         known = self._call("get_experiment_by_name", self.family)
         if known is not None and known.lifecycle_stage == "deleted":
-            raise RepriseError(f"{self.uri}: the experiment '{self.family}' was deleted; restore it (`mlflow experiments restore`)")
+            remedy = f"restore it: mlflow experiments restore -x {known.experiment_id}"
+            raise RepriseError(f"{self.uri}: the experiment '{self.family}' was deleted; {remedy}")
         if known is not None:
             return str(known.experiment_id)
         if not create:
@@ -211,11 +215,12 @@ class Tracking:
 
     def _read_index(self) -> None:
         """Which keys are written, which were cut short, which trials have a parent."""
-        self.members, self.pending, self.parents = {}, {}, {}
+        self.members, self.pending, self.parents, self.failed = {}, {}, {}, set()
         for run in self._runs() if self.experiment else ():
             tags = run.data.tags
             if Tag.TRIAL_KEY in tags:
                 self.parents[tags[Tag.TRIAL_KEY]] = run.info.run_id
+                self.failed |= {run.info.run_id} if FAILURE in tags else set()
             elif Tag.RUN_KEY in tags:
                 self.members[tags[Tag.RUN_KEY]] = run.info.run_id
             elif PENDING in tags:
@@ -254,7 +259,7 @@ class _Writing:
 
     def __exit__(self, *_: object) -> None:
         self.tracking.writes = _writes() + 1
-        write_json(home() / "tracking.json", {"writes": self.tracking.writes})
+        write_json(home() / "tracking.json", {"writes": self.tracking.writes}, durable=False)
         self.tracking.lock.release()
 
 
@@ -292,7 +297,9 @@ def _check_database(path: Path) -> None:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         connection.execute("ROLLBACK")
     except sqlite3.OperationalError as error:
-        raise RepriseError(f"{path}: {error}; another program holds this MLflow database, wait for it or end it") from error
+        raise RepriseError(
+            f"{path}: {error}; another program holds this MLflow database, wait for it or end it"
+        ) from error
     except sqlite3.DatabaseError as error:
         raise RepriseError(f"{path} is not a sqlite database ({error}); {advice}") from error
     finally:

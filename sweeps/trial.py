@@ -27,16 +27,16 @@ REPORT_EVERY = 2.0
 
 
 def train_trial(config: Mapping[str, Any]) -> None:
-    """The function that Tune runs: trains `config["trial"]` (a folder) or a sample of `config["search"]`."""
+    """The function that Tune runs. `config["pick"]` names a trial's folder, or a search whose sample is `config["values"]`."""
     from ray import tune
 
-    context = config["context"]
+    context, pick = config["context"], config["pick"]
     enter(context)
-    if "trial" in config:
-        folder = TrialFolder(Path(config["trial"]))
+    if "trial" in pick:
+        folder = TrialFolder(Path(pick["trial"]))
         trial = folder.plan()
     else:
-        trial = sampled(config["search"], config["values"])
+        trial = sampled(pick["search"], config["values"])
         folder = folder_of(trial)
         folder.write_plan(trial)
     run_trial(trial, folder, context, tune.report)
@@ -79,7 +79,20 @@ def run_trial(trial: Trial, folder: TrialFolder, context: Context, send: Callabl
                 return
             folder.write_results(results)
             _say(log, "finished")
-    send({"finished": True})
+        results = folder.results()
+    scores = last_scores(results)
+    message: dict[str, Json] = {"finished": True, "percent": 100.0}
+    if scores:
+        message |= {"scores": scores, "score": sum(scores) / len(scores)}
+    with contextlib.suppress(SystemExit):
+        send(message)
+
+
+def last_scores(results: Sequence[RunResult]) -> list[float]:
+    """The task's metric at the end of every run; empty where the harness left none."""
+    metric = find_benchmark(results[0].run.family).tasks()[results[0].run.task].metric.name
+    found = [result.summary.get(metric, {}).get("last") for result in results]
+    return [value for value in found if value is not None] if None not in found else []
 
 
 def _train(trial: Trial, folder: TrialFolder, context: Context, reporter: Reporter) -> list[RunResult] | None:
@@ -108,10 +121,14 @@ def _checked(runs: Sequence[Run], results: Sequence[RunResult]) -> list[RunResul
     """Each run has exactly one result, it ended, and a finished one has only numbers."""
     by_key = {result.run.key: result for result in results}
     if len(results) != len(runs) or set(by_key) != {run.key for run in runs}:
-        raise RepriseError(f"the harness returned {len(results)} results that do not belong to the {len(runs)} runs of the trial")
+        raise RepriseError(
+            f"the harness returned {len(results)} results that do not belong to the {len(runs)} runs of the trial"
+        )
     for result in results:
         if result.status not in ("finished", "diverged"):
-            raise RepriseError(f"run {result.run.key[:12]} ended with the status '{result.status}' though nobody stopped it")
+            raise RepriseError(
+                f"run {result.run.key[:12]} ended with the status '{result.status}' though nobody stopped it"
+            )
         for metric, statistics in result.summary.items():
             for statistic, value in statistics.items():
                 if result.status == "finished" and not math.isfinite(value):
@@ -126,7 +143,8 @@ class Reporter:
         self.folder, self.send, self.log = folder, send, log
         self.before = folder.spent()
         self.wall, self.cpu = time.monotonic(), time.process_time()
-        self.last, self.scores = -math.inf, None
+        self.last = -math.inf
+        self.scores: tuple[float, ...] | None = None
         self.stopped = False
 
     def spent(self) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from benchmarks.base import Json, RepriseError, Run, RunResult
 from sweeps.packing import Trial, trials_folder
@@ -52,25 +52,41 @@ class TrialFolder:
         """Remember the runs, so that a worker and later commands can read them."""
         self.path.mkdir(parents=True, exist_ok=True)
         value = {"key": trial.key, "keys": [run.key for run in trial.runs], "search": trial.search}
-        write_json(self.path / PLAN, {**value, "runs": [run.to_json() for run in trial.runs]})
+        write_json(self.path / PLAN, {**value, "runs": [run.to_json() for run in trial.runs]}, durable=False)
 
     def plan(self) -> Trial:
         """The trial; RepriseError where its file was altered."""
         value = read_json(self.path / PLAN)
         trial = Trial(tuple(Run.from_json(run) for run in value["runs"]), value["search"])
         if trial.key != value["key"]:
-            raise RepriseError(f"{self.path / PLAN}: its runs do not belong to its key; the file was altered, remove the folder")
+            raise RepriseError(
+                f"{self.path / PLAN}: its runs do not belong to its key; the file was altered, remove the folder"
+            )
         return trial
 
     def keys(self) -> list[str]:
         """Run keys of the members, without reading the runs."""
         return list(read_json(self.path / PLAN)["keys"])
 
+    def search(self) -> str | None:
+        """The key of the search whose sample this trial is."""
+        return read_json(self.path / PLAN)["search"]
+
     def write_results(self, results: Sequence[RunResult]) -> None:
         """The end of a trial that worked; an earlier failure or stop is forgotten."""
         write_json(self.path / RESULT, [result.to_json() for result in results])
         for name in (FAILURE, STOPPED):
             (self.path / name).unlink(missing_ok=True)
+
+    def running(self) -> bool:
+        """Whether some process trains here now."""
+        lock = self.lock()
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return True
+        lock.release()
+        return False
 
     def finished(self) -> bool:
         return (self.path / RESULT).exists()
@@ -105,7 +121,7 @@ class TrialFolder:
         return read_json(path) if path.exists() else {"wall_s": 0.0, "cpu_s": 0.0}
 
     def write_spent(self, wall_s: float, cpu_s: float) -> None:
-        write_json(self.path / CLOCK, {"wall_s": wall_s, "cpu_s": cpu_s})
+        write_json(self.path / CLOCK, {"wall_s": wall_s, "cpu_s": cpu_s}, durable=False)
 
     def remove_training(self) -> int:
         """Delete the checkpoints; the number of bytes freed."""
@@ -130,6 +146,7 @@ def all_folders() -> Iterator[TrialFolder]:
 
 
 def folder_of(trial: Trial) -> TrialFolder:
+    """The folder of a trial."""
     return TrialFolder(trial.folder)
 
 
@@ -149,13 +166,14 @@ def ledger() -> Ledger:
     return found
 
 
-def write_json(path: Path, value: Json) -> None:
-    """Write under another name, then rename: a reader sees the old file or the new one, whole."""
+def write_json(path: Path, value: Json, durable: bool = True) -> None:
+    """Write under another name, then rename: a reader sees the old file or the new one, whole (`durable`: on disk by then)."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     with scratch.open("w", encoding="utf-8") as file:
         json.dump(value, file)
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     scratch.rename(path)
 
 
@@ -164,7 +182,9 @@ def read_json(path: Path) -> Json:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RepriseError(f"{path}: cannot read it ({error}); remove {path.parent} to train that trial again") from error
+        raise RepriseError(
+            f"{path}: cannot read it ({error}); remove {path.parent} to train that trial again"
+        ) from error
 
 
 def size_of(folder: Path) -> int:

@@ -81,7 +81,9 @@ def _note_lines(node: yaml.Node, place: Place, lines: dict[Place, int], path: Pa
             here = (*place, str(key.value))
             if here in lines:
                 line = key.start_mark.line + 1
-                raise RepriseError(f"{_shown(path)}:{line}: {dotted(here)} is given twice (first on line {lines[here]})")
+                raise RepriseError(
+                    f"{_shown(path)}:{line}: {dotted(here)} is given twice (first on line {lines[here]})"
+                )
             lines[here] = key.start_mark.line + 1
             _note_lines(value, here, lines, path)
 

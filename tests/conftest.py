@@ -11,6 +11,10 @@ import torch
 torch.set_num_threads(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-fingerprints", action="store_true", help="store the present numbers of every method")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "smoke" in Path(str(item.fspath)).parts)
 
@@ -19,7 +23,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees or touches the user's `.reprise`; a test that sets REPRISE_HOME itself overrides this."""
     monkeypatch.setenv("REPRISE_HOME", str(tmp_path_factory.mktemp("home")))
-    for name in ("MLFLOW_TRACKING_URI", "REPRISE_PLUGINS", "REPRISE_D4RL", "REPRISE_CUDA_GRAPH"):
+    for name in (
+        "MLFLOW_TRACKING_URI",
+        "REPRISE_PLUGINS",
+        "REPRISE_D4RL",
+        "REPRISE_BEHAVIOR",
+        "MINARI_DATASETS_PATH",
+        "REPRISE_CUDA_GRAPH",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -75,7 +75,9 @@ class ExactPolicy:
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             largest = (np.abs(weight).sum(axis=0) * ACTIVATION_LIMIT + np.abs(bias)).max()
             if not largest < _EXACT * WEIGHT_UNIT * ACTIVATION_UNIT:
-                raise RepriseError(f"{name}: weights of layer {layer} are too large to collect data with in exact arithmetic")
+                raise RepriseError(
+                    f"{name}: weights of layer {layer} are too large to collect data with in exact arithmetic"
+                )
 
     def draw(self, generator: np.random.Generator, steps: int) -> Array:
         return generator.standard_normal((steps, self.action_dim))

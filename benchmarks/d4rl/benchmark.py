@@ -14,6 +14,7 @@ from benchmarks.base import (
     Json,
     Method,
     Progress,
+    RepriseError,
     Run,
     RunResult,
     Task,
@@ -26,10 +27,10 @@ from benchmarks.d4rl.datasets import Transitions, dataset_ref, load
 from benchmarks.d4rl.environments import check_mujoco, environment, versions
 from benchmarks.d4rl.evaluation import Evaluator
 from benchmarks.d4rl.method import FrozenModel, Problem, Source, StackedMethod
-from benchmarks.d4rl.tasks import LocomotionTask, TASKS, task as find_task
+from benchmarks.d4rl.prepare import Prepared, prepare
 from benchmarks.d4rl.settings import TrainingSettings
+from benchmarks.d4rl.tasks import TASKS, task as find_task
 from benchmarks.d4rl.training import Sampler, Trainer
-from benchmarks.d4rl.transforms import prepare
 
 FAMILY = "offline_rl"
 
@@ -48,7 +49,8 @@ class OfflineRL:
         return resolution.resolve(method, TrainingSettings, task.name, preset, overrides, where)
 
     def dataset(self, task: Task, training: Mapping[str, Json]) -> DatasetRef:
-        return dataset_ref(find_task(task.name), _training(training))
+        chosen = _training(training)
+        return dataset_ref(find_task(task.name), chosen.dataset, chosen.dataset_rows, chosen.dataset_seed, chosen.loader)
 
     def describe(
         self, task: Task, method: type[Method], settings: Mapping[str, Json], training: Mapping[str, Json]
@@ -74,8 +76,11 @@ class OfflineRL:
         self, runs: Sequence[Run], folder: Path, report: Callable[[Progress], None], cpus: int = 1
     ) -> list[RunResult]:
         check_mujoco()
-        trainer = self._trainer(runs, folder, cpus)
-        return trainer.train(report)
+        prepared = prepare(self._load(runs[0]), _training(runs[0].training))
+        results = self._trainer(runs, prepared, folder, cpus).train(report)
+        for result in results:
+            result.extra["data"] = dict(prepared.record)
+        return results
 
     def cost(self, run: Run) -> float | None:
         return None
@@ -85,18 +90,21 @@ class OfflineRL:
         return Source(run.task, task.environment, run.dataset_hash, lambda: self._load(run))
 
     def _load(self, run: Run) -> Transitions:
-        return load(find_task(run.task), _training(run.training), expected_hash=run.dataset_hash)
+        chosen = _training(run.training)
+        data = load(find_task(run.task), chosen.dataset, chosen.dataset_rows, chosen.dataset_seed, chosen.loader)
+        if data.hash != run.dataset_hash:
+            raise RepriseError(f"{data.name} changed since the sweep was planned; start the sweep again")
+        return data
 
     def _models(self, run: Run) -> Mapping[str, FrozenModel]:
         method = _method(run)
         return method.models(_settings(run), self._source(run))
 
-    def _trainer(self, runs: Sequence[Run], folder: Path, cpus: int) -> Trainer:
+    def _trainer(self, runs: Sequence[Run], prepared: Prepared, folder: Path, cpus: int) -> Trainer:
         run, method = runs[0], _method(runs[0])
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         training = _training(run.training)
         spec = environment(find_task(run.task).environment)
-        prepared = prepare(self._load(run), training)
         models = {name: model.load(model.artifact.ensure()) for name, model in self._models(run).items()}
         problem = Problem(
             task=run.task,
@@ -107,6 +115,8 @@ class OfflineRL:
             batch_size=training.batch_size,
             state_mean=prepared.mean.to(device),
             state_std=prepared.std.to(device),
+            reward_scale=prepared.reward_scale,
+            reward_shift=prepared.reward_shift,
             device=device,
             models=models,
         )

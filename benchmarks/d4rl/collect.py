@@ -32,9 +32,15 @@ class Episode:
     def __len__(self) -> int:
         return len(self.rewards)
 
+    @property
+    def complete(self) -> bool:
+        return self.terminated or self.truncated
+
     def first(self, steps: int) -> Episode:
         """The episode cut after some of its steps."""
-        return Episode(self.seed, self.observations[: steps + 1], self.actions[:steps], self.rewards[:steps], False, False)
+        return Episode(
+            self.seed, self.observations[: steps + 1], self.actions[:steps], self.rewards[:steps], False, False
+        )
 
 
 def collect(
@@ -72,7 +78,9 @@ def collect(
 class _Collector:
     """State of a collection: one running episode per slot, finished episodes by number."""
 
-    def __init__(self, environment: str, behaviour: Behaviour, stream: str, seed: int, width: int, threads: int) -> None:
+    def __init__(
+        self, environment: str, behaviour: Behaviour, stream: str, seed: int, width: int, threads: int
+    ) -> None:
         self.envs = BatchedEnvironment(environment, width, threads)
         self.behaviour, self.stream, self.seed = behaviour, stream, seed
         observation_dim, action_dim = self.envs.spec.observation_dim, self.envs.spec.action_dim
@@ -97,7 +105,7 @@ class _Collector:
 
     def start(self, rows: int | None, episodes: int | None) -> None:
         """Start episodes in idle slots while those under way are not expected to suffice; the guess affects speed only."""
-        for slot in np.flatnonzero(self.number < 0):
+        for slot in np.flatnonzero(self.number < 0).tolist():
             if not self._wanted(rows, episodes):
                 return
             reset_seed = stream_seed("data.reset", self.stream, self.seed, self.started)

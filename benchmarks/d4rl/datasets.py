@@ -16,11 +16,11 @@ from torch import Tensor
 from benchmarks.base import DatasetRef, Json, RepriseError, content_key, home, unknown
 from benchmarks.d4rl import flat, hdf5, loaders, minari_store, rebuild
 from benchmarks.d4rl.manifest import content_hash, records
-from benchmarks.d4rl.tasks import LocomotionTask, find
+from benchmarks.d4rl.tasks import LocomotionTask
+from benchmarks.d4rl.tasks import task as find_task
 
 SOURCES = ("local", "minari", "d4rl")
 DEFAULT_ROWS = 100_000
-DEFAULT_LOADER = {"local": "full", "minari": "full", "d4rl": "d4rl"}
 
 
 @dataclass(frozen=True)
@@ -46,42 +46,39 @@ class Transitions:
 
 
 def load(
-    task: LocomotionTask | str, source: str = "local", rows: int = DEFAULT_ROWS, seed: int = 0, loader: str | None = None
+    task: LocomotionTask | str, source: str = "local", rows: int = DEFAULT_ROWS, seed: int = 0, loader: str = "full"
 ) -> Transitions:
     """A task's transitions from a set that exists; its arrays are compared with their hashes on every load.
 
-    `source` is `local` (built sets; `rows` and `seed` name one), `minari` (stock Minari sets) or `d4rl` (original HDF5 files);
-    `loader` one of `loaders.LOADERS`, by default `d4rl` for D4RL files and `full` otherwise. `meta["loaded"]` holds what the run
-    record wants: loader, rows, mean reward, hash of each array. Raises RepriseError where the set is missing or altered.
+    `source` is `local` (built here; `rows` and `seed` name one), `minari` (stock Minari sets) or `d4rl` (original HDF5 files);
+    `loader` is one of `loaders.LOADERS`. `meta` is the set's manifest; `meta["loaded"]` holds what a run record wants: loader,
+    rows, mean reward, hash of each array. Raises RepriseError where the set is missing or altered.
     """
+    rule = loaders.check(loader)
     chosen = _stored(task, source, rows, seed)
-    rule = loaders.check(loader or DEFAULT_LOADER[source])
-    copy = chosen.copy()
-    stored = copy.read()
+    copy, stored = chosen.rows()
     arrays = loaders.apply(rule, stored, chosen.name)
-    entries = dict(copy.arrays) if rule == "full" and arrays.keys() == stored.keys() else records(arrays)
-    loaded = {"loader": rule, "rows": len(arrays["rewards"]), "mean_reward": float(arrays["rewards"].mean(dtype=np.float64)), "arrays": entries}
+    loaded = {
+        "loader": rule,
+        "rows": len(arrays["rewards"]),
+        "mean_reward": float(arrays["rewards"].mean(dtype=np.float64)),
+        "arrays": dict(copy.arrays) if rule == "full" else records(arrays),
+    }
     tensors = {name: torch.from_numpy(np.ascontiguousarray(array)).to(torch.float32) for name, array in arrays.items()}
     return Transitions(chosen.name, _loaded_hash(copy.hash, rule), **tensors, meta={**chosen.about(), "loaded": loaded})
 
 
 def dataset_ref(
-    task: LocomotionTask | str, source: str = "local", rows: int = DEFAULT_ROWS, seed: int = 0, loader: str | None = None
+    task: LocomotionTask | str, source: str = "local", rows: int = DEFAULT_ROWS, seed: int = 0, loader: str = "full"
 ) -> DatasetRef:
     """Name and hash of what `load` would give; where it does not exist, how it is built or what the user must do.
 
     A local set that other behaviour policies made counts as missing: its artifact builds it anew.
     """
-    rule = loaders.check(loader or DEFAULT_LOADER[_source(source)])
-    task = find(task) if isinstance(task, str) else task
+    rule = loaders.check(loader)
+    task = find_task(task) if isinstance(task, str) else task
     if source == "local":
-        wanted = rebuild.LocalSet(task, rows, seed)
-        try:
-            artifact = rebuild.artifact(wanted)
-        except RepriseError as error:
-            return DatasetRef(wanted.name, _existing_hash(wanted, rule), None, str(error))
-        manifest = wanted.manifest() if artifact.ready() else None
-        return DatasetRef(wanted.name, manifest and _loaded_hash(manifest["hash"], rule), artifact, wanted.command)
+        return _local_ref(rebuild.LocalSet(task, rows, seed), rule)
     try:
         chosen = _stored(task, source, rows, seed)
     except _Missing as error:
@@ -89,8 +86,18 @@ def dataset_ref(
     return DatasetRef(chosen.name, _loaded_hash(chosen.copy().hash, rule))
 
 
+def _local_ref(wanted: rebuild.LocalSet, rule: str) -> DatasetRef:
+    manifest = wanted.manifest()
+    found = _loaded_hash(manifest["hash"], rule) if manifest else None
+    try:
+        artifact = rebuild.artifact(wanted)
+    except RepriseError as error:  # no behaviour policy here: a set that was built elsewhere is taken as it is
+        return DatasetRef(wanted.name, found, None, str(error))
+    return DatasetRef(wanted.name, found if artifact.ready() else None, artifact, wanted.command)
+
+
 def verify(wanted: rebuild.LocalSet) -> None:
-    """Read the Minari set and the flat copy of a local set in full; raises RepriseError where a hash differs from the manifest."""
+    """Read the Minari set and the flat copy of a local set in full; raises RepriseError where a hash is not the manifest's."""
     chosen = _local(wanted)
     manifest = chosen.about()
     _check_hash(chosen.name, chosen.file, minari_store.read_rows(wanted.folder), manifest["hash"], manifest["arrays"])
@@ -102,7 +109,7 @@ def local_sets() -> list[rebuild.LocalSet]:
     sets = []
     for path in sorted((home() / "datasets" / "local").glob(f"*/{rebuild.MANIFEST}")):
         manifest = json.loads(path.read_text())
-        sets.append(rebuild.LocalSet(find(manifest["task"]), manifest["rows_wanted"], manifest["seed"]))
+        sets.append(rebuild.LocalSet(find_task(manifest["task"]), manifest["rows_wanted"], manifest["seed"]))
     return sets
 
 
@@ -126,7 +133,15 @@ class _Stored:
 
     def copy(self) -> flat.FlatCopy:
         """The flat copy, made anew where there is none or the file changed since; raises RepriseError where the rows changed."""
-        expected = self.expected()
+        return self._opened()[0]
+
+    def rows(self) -> tuple[flat.FlatCopy, dict[str, np.ndarray]]:
+        """The flat copy and all its rows, compared with their hashes."""
+        copy, rows = self._opened()
+        return copy, copy.read() if rows is None else rows
+
+    def _opened(self) -> tuple[flat.FlatCopy, dict[str, np.ndarray] | None]:
+        expected, rows = self.expected(), None
         found = flat.FlatCopy.open(self.folder)
         if found is None or found.source != flat.stamp(self.file):
             self.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -134,14 +149,20 @@ class _Stored:
                 found = flat.FlatCopy.open(self.folder)
                 if found is None or found.source != flat.stamp(self.file):
                     rows = self.read()
-                    _check_hash(self.name, self.file, rows, *(expected or (found and found.hash, found.arrays if found else {})))
+                    _check_hash(
+                        self.name, self.file, rows, *(expected or (found and found.hash, found.arrays if found else {}))
+                    )
                     found = flat.write(self.folder, rows, self.file)
         if expected and found.hash != expected[0]:
-            raise RepriseError(f"{self.folder}: this flat copy is not of {self.name}; remove the folder, it is made again")
-        return found
+            raise RepriseError(
+                f"{self.folder}: this flat copy is not of {self.name}; remove the folder, it is made again"
+            )
+        return found, rows
 
 
-def _check_hash(name: str, file: Path, rows: Mapping[str, np.ndarray], expected: str | None, arrays: Mapping[str, Json]) -> None:
+def _check_hash(
+    name: str, file: Path, rows: Mapping[str, np.ndarray], expected: str | None, arrays: Mapping[str, Json]
+) -> None:
     if expected is None:
         return
     entries = records(rows)
@@ -153,15 +174,11 @@ def _check_hash(name: str, file: Path, rows: Mapping[str, np.ndarray], expected:
         )
 
 
-def _source(source: str) -> str:
-    if source not in SOURCES:
-        raise unknown("data source", source, SOURCES)
-    return source
-
-
 def _stored(task: LocomotionTask | str, source: str, rows: int, seed: int) -> _Stored:
-    task = find(task) if isinstance(task, str) else task
-    if _source(source) == "local":
+    task = find_task(task) if isinstance(task, str) else task
+    if source not in SOURCES:
+        raise unknown("dataset source", source, SOURCES)
+    if source == "local":
         return _local(rebuild.LocalSet(task, rows, seed))
     return _minari(task) if source == "minari" else _d4rl(task)
 
@@ -213,11 +230,6 @@ def _d4rl(task: LocomotionTask) -> _Stored:
         lambda: {"dataset": task.d4rl_name, "file": str(path)},
         lambda: None,
     )
-
-
-def _existing_hash(wanted: rebuild.LocalSet, rule: str) -> str | None:
-    manifest = wanted.manifest()
-    return manifest and _loaded_hash(manifest["hash"], rule)
 
 
 def _loaded_hash(stored: str, rule: str) -> str:

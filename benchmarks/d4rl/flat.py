@@ -10,6 +10,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +54,9 @@ class FlatCopy:
         for name, entry in records(arrays).items():
             if entry != self.arrays[name]:
                 file = self.folder / f"{name}.npy"
-                raise RepriseError(f"{file}: its hash differs from its manifest, so it was altered or damaged; {self._remedy}")
+                raise RepriseError(
+                    f"{file}: its hash differs from its manifest, so it was altered or damaged; {self._remedy}"
+                )
         return arrays
 
     @property
@@ -63,16 +66,21 @@ class FlatCopy:
 
 def write(folder: Path, arrays: Arrays, source: Path) -> FlatCopy:
     """Write a copy, whole or not at all, in place of an older one. The caller holds the lock where others may write too."""
-    entries = records(arrays)
-    index = {"hash": content_hash(entries), "arrays": entries, "source": stamp(source)}
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
     try:
-        for name, array in arrays.items():
-            np.save(scratch / f"{name}.npy", np.ascontiguousarray(array))
+        with ThreadPoolExecutor(2) as pool:
+            saving = [
+                pool.submit(np.save, scratch / f"{name}.npy", np.ascontiguousarray(arrays[name])) for name in arrays
+            ]
+            entries = records(arrays)
+            for job in saving:
+                job.result()
+        copy = FlatCopy(folder, content_hash(entries), entries, stamp(source))
+        index = {"hash": copy.hash, "arrays": copy.arrays, "source": copy.source}
         (scratch / _INDEX).write_text(json.dumps(index, indent=1))
         shutil.rmtree(folder, ignore_errors=True)
         scratch.rename(folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return FlatCopy(folder, index["hash"], entries, index["source"])
+    return copy

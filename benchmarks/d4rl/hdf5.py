@@ -27,7 +27,7 @@ def folder() -> Path:
 def find(task: LocomotionTask) -> Path:
     """The task's file, named as D4RL does (`hopper_medium-v2.hdf5`) or as the task (`hopper-medium-v2`, `hopper-medium`)."""
     names = [
-        f"{task.environment}_{task.d4rl_name.removeprefix(task.environment + '-').replace('-', '_').replace('_v2', '-v2')}",
+        task.d4rl_name.removesuffix("-v2").replace("-", "_") + "-v2",
         task.d4rl_name,
         task.name,
     ]
@@ -50,7 +50,9 @@ def read_rows(path: Path, env: str) -> dict[str, Array]:
         with h5py.File(path, "r") as file:
             missing = [key for key in REQUIRED if key not in file]
             if missing:
-                raise RepriseError(f"{path}: no key '{missing[0]}' (has: {', '.join(sorted(file))}); download the file again")
+                raise RepriseError(
+                    f"{path}: no key '{missing[0]}' (has: {', '.join(sorted(file))}); download the file again"
+                )
             rows = {key: _array(path, file, key) for key in (*REQUIRED, *OPTIONAL) if key in file}
     except OSError as error:
         raise RepriseError(f"{path}: not a readable HDF5 file ({error}); download it again") from error
@@ -69,13 +71,16 @@ def _array(path: Path, file: h5py.File, key: str) -> Array:
 
 def _check_shapes(path: Path, rows: dict[str, Array], env: str) -> None:
     spec, count = environment(env), len(rows["rewards"])
-    widths = {"observations": (spec.observation_dim,), "next_observations": (spec.observation_dim,), "actions": (spec.action_dim,)}
+    states, actions = (spec.observation_dim,), (spec.action_dim,)
+    widths = {"observations": states, "next_observations": states, "actions": actions}
     if count == 0:
         raise RepriseError(f"{path}: 'rewards' has no rows; download the file again")
     for key, array in rows.items():
         expected = (count, *widths.get(key, ()))
         if array.shape != expected:
-            raise RepriseError(f"{path}: '{key}' has shape {array.shape}, {expected} expected for {env}; is this the file of another task?")
+            raise RepriseError(
+                f"{path}: '{key}' has shape {array.shape}, {expected} expected for {env}; is this the file of another task?"
+            )
 
 
 def _checked(path: Path, key: str, array: Array) -> Array:

@@ -22,7 +22,7 @@ def check(loader: str) -> str:
 
 
 def apply(loader: str, rows: Mapping[str, Array], name: str, time_limit: int = TIME_LIMIT) -> dict[str, Array]:
-    """Transitions from stored rows: arrays observations, actions, rewards, terminals and, where stored, next_observations, timeouts.
+    """Transitions from stored rows: observations, actions, rewards, terminals and, where stored, next_observations, timeouts.
 
     | loader | s' | time-out rows | terminal rows | last row |
     |---|---|---|---|---|
@@ -30,14 +30,17 @@ def apply(loader: str, rows: Mapping[str, Array], name: str, time_limit: int = T
     | `d4rl` | observations[i + 1] | dropped | kept, s' belongs to the next episode | dropped |
     | `kit` | stored, else observations[i + 1] | dropped | kept; dropped where s' is not stored | dropped |
 
-    `d4rl` is D4RL's `qlearning_dataset`, `kit` OfflineRL-Kit's. The last row of the result that belongs to an episode whose
-    time-out row was dropped has `timeouts` set, so episode borders stay visible. Raises RepriseError where `full` finds no s'.
+    `d4rl` is D4RL's `qlearning_dataset`, `kit` OfflineRL-Kit's. The last kept row of an episode whose end was dropped has
+    `timeouts` set, so episode borders stay visible. Raises RepriseError where `full` finds no s'.
     """
     stored = "next_observations" in rows
     if check(loader) == "full" and not stored:
         raise RepriseError(f"{name}: no next_observations, which loader 'full' needs; use loader 'd4rl' or 'kit'")
     terminals = rows["terminals"].astype(bool)
-    timeouts = rows["timeouts"].astype(bool) if "timeouts" in rows else step_timeouts(terminals, time_limit)
+    if "timeouts" in rows:
+        timeouts = rows["timeouts"].astype(bool)
+    else:
+        timeouts = step_timeouts(terminals, time_limit, 0 if loader == "kit" and not stored else 1)
     if loader == "full":
         return {**rows, "terminals": terminals, "timeouts": timeouts & ~terminals}
     keep = ~timeouts
@@ -52,15 +55,15 @@ def apply(loader: str, rows: Mapping[str, Array], name: str, time_limit: int = T
         "rewards": rows["rewards"][index],
         "next_observations": following[index],
         "terminals": terminals[index],
-        "timeouts": _last_before(timeouts | terminals, index) & ~terminals[index],
+        "timeouts": _border(timeouts, terminals, index),
     }
 
 
-def step_timeouts(terminals: Array, time_limit: int) -> Array:
-    """Time-outs where a set stores none: rows whose step counter reaches `time_limit` - 1, counted as D4RL does.
+def step_timeouts(terminals: Array, time_limit: int, after_terminal: int) -> Array:
+    """Time-outs where a set stores none: rows whose step counter reaches `time_limit` - 1.
 
-    D4RL's counter restarts at 0 after a time-out but at 1 after a terminal [code], so after a terminal an episode is cut one row
-    early; reproduced here.
+    The counter restarts at 0 after a time-out, and at `after_terminal` after a terminal: D4RL's at 1 [code], so that the next
+    episode is cut one row early (reproduced here); OfflineRL-Kit's at 0 where it drops terminal rows.
     """
     timeouts = np.zeros(len(terminals), dtype=bool)
     ends = [*np.flatnonzero(terminals).tolist(), len(terminals)]
@@ -72,14 +75,17 @@ def step_timeouts(terminals: Array, time_limit: int) -> Array:
             start, counter = limit + 1, 0
             limit = start + time_limit - 1
         if start <= end:
-            start, counter = end + 1, 1
+            start, counter = end + 1, after_terminal
     return timeouts
 
 
-def _last_before(ends: Array, index: Array) -> Array:
-    """Which kept rows (at `index`) are the last kept ones of an episode that ends in a dropped row."""
-    episode = np.cumsum(ends) - ends
-    kept = episode[index]
+def _border(timeouts: Array, terminals: Array, index: Array) -> Array:
+    """Which kept rows (at `index`) are the last kept ones of an episode whose end was dropped by the rule."""
+    ends = np.flatnonzero(timeouts | terminals)
+    dropped = ~np.isin(ends, index)
+    if len(ends) and ends[-1] == len(timeouts) - 1:
+        dropped[-1] = timeouts[-1]  # a terminal there was dropped for being the last row
+    episode = np.searchsorted(ends, index)
     last = np.ones(len(index), dtype=bool)
-    last[:-1] = kept[1:] != kept[:-1]
-    return last & ~ends[index] & (kept < ends.sum())
+    last[:-1] = episode[1:] != episode[:-1]
+    return last & np.append(dropped, False)[episode]

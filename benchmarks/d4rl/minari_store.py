@@ -44,7 +44,10 @@ def write_set(folder: Path, name: str, env: str, episodes: Sequence[Episode], me
     stock = gymnasium.make(spec)
     observation_space = Box(-np.inf, np.inf, stock.observation_space.shape, np.float32)
     storage = MinariStorage.new(
-        (folder / "data").absolute(), observation_space=observation_space, action_space=stock.action_space, env_spec=spec
+        (folder / "data").absolute(),
+        observation_space=observation_space,
+        action_space=stock.action_space,
+        env_spec=spec,
     )
     stock.close()
     _write_episodes(folder / HDF5, episodes)

@@ -64,7 +64,7 @@ class _ReluTail(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, *layers: Tensor) -> Tensor:
-        hidden = [torch.relu(z)]
+        hidden = [z.relu_()]  # z belongs to the tail: nobody else holds it, and a fresh tensor costs more than the maximum
         for index in range(0, len(layers), 2):
             z = torch.baddbmm(layers[index + 1], hidden[-1], layers[index])
             if index < len(layers) - 2:
@@ -147,7 +147,7 @@ class StackedMLP(nn.Module):
         return list(self.weights), list(self.biases)
 
     def tail(self, z: Tensor, masks: Sequence[Tensor] | None = None, frozen: bool = False) -> Tensor:
-        """The rest of the network after the first layer's affine map: z (N, B, width) -> (N, B, out)."""
+        """The rest of the network after the first layer's affine map: z (N, B, width), overwritten -> (N, B, out)."""
         weights, biases = self.layers(frozen)
         if self.activation is torch.relu and masks is None:
             pairs = [part for pair in zip(weights[1:], biases[1:], strict=True) for part in pair]
@@ -203,7 +203,7 @@ class StackedCritics(nn.Module):
         of_state = torch.baddbmm(self.net.biases[0], self.per_critic(states), first[:, : self.observation_dim])
         flat = self.per_critic(actions.reshape(runs, count * rows, width))
         of_action = torch.bmm(flat, first[:, self.observation_dim :])
-        z = of_action.view(-1, count, rows, of_state.shape[-1]) + of_state[:, None]
+        z = of_action.view(-1, count, rows, of_state.shape[-1]).add_(of_state[:, None])
         values = self.net.tail(z.view(-1, count * rows, of_state.shape[-1]))
         return values.view(runs, self.count, count, rows)
 

@@ -151,7 +151,7 @@ class OnlineTrainer:
             values = (
                 float(step),
                 float(returns.mean()),
-                float(returns.std(ddof=1)),
+                float(returns.std(ddof=1)) if len(returns) > 1 else 0.0,
                 float(lengths.mean()),
                 float(normalized_score(self.env_name, returns.mean())),
                 float(self.episodes[slot]),

@@ -31,6 +31,9 @@ VERSION = 1
 
 MANIFEST = "manifest.json"
 FLAT = "flat"
+LEVELS = ("medium", "expert")
+"""Kinds that one frozen policy collects."""
+
 PARTS = {"medium-expert": ("medium", "expert")}
 MEDIUM_THRESHOLD = {"halfcheetah": 40.0, "hopper": 45.0, "walker2d": 60.0}
 EXPERT_AIM = {"halfcheetah": 70.0, "hopper": 80.0, "walker2d": 80.0}
@@ -58,6 +61,12 @@ class LocalSet:
         return home() / "datasets" / self.name
 
     @property
+    def parts(self) -> tuple[LocalSet, ...]:
+        """The sets it is put together from; none where it is collected."""
+        kinds = PARTS.get(self.task.kind, ())
+        return tuple(LocalSet(TASKS[f"{self.task.environment}-{kind}"], self.rows, self.seed) for kind in kinds)
+
+    @property
     def command(self) -> str:
         """What builds it."""
         return f"reprise data build {self.task.name} --rows {self.rows} --seed {self.seed}"
@@ -82,7 +91,7 @@ class SetArtifact(Artifact):
 
 def artifact(wanted: LocalSet, report: Report = lambda rows: None) -> SetArtifact:
     """The artifact that builds a local set; raises RepriseError where its behaviour policies do not exist."""
-    needs = tuple(artifact(LocalSet(TASKS[f"{wanted.task.environment}-{kind}"], wanted.rows, wanted.seed), report) for kind in _parts(wanted))
+    needs = tuple(artifact(part, report) for part in wanted.parts)
     identity: dict[str, Json] = {
         "set": wanted.name,
         "environment": environment(wanted.task.environment).gym_id,
@@ -97,36 +106,34 @@ def artifact(wanted: LocalSet, report: Report = lambda rows: None) -> SetArtifac
     return SetArtifact("dataset", identity, lambda folder: _build(wanted, folder, report), needs, f"data {wanted.name}")
 
 
-def _parts(wanted: LocalSet) -> tuple[str, ...]:
-    return PARTS.get(wanted.task.kind, ())
-
-
 def behaviour(task: LocomotionTask) -> tuple[Behaviour, dict[str, Json]]:
     """What collects a task's data, and what is known about it; raises RepriseError where that is not there (yet)."""
     if task.kind == "random":
         return Uniform(environment(task.environment).action_dim), {"policy": "uniform"}
     path = policy_path(task.environment, task.kind)
-    if task.kind not in REFERENCE_EPISODES and task.kind != "medium" or not path.exists():
-        available = ", ".join(sorted(name for name in TASKS if _available(TASKS[name])))
-        raise RepriseError(f"'{task.name}' cannot be built yet: there is no behaviour policy for it ({path.name}). Sets that can be: {available}")
+    if task.kind not in LEVELS or not path.exists():
+        buildable = ", ".join(name for name in sorted(TASKS) if available(TASKS[name]))
+        raise RepriseError(
+            f"'{task.name}' cannot be built yet: there is no behaviour policy for it ({path.name}). Sets that can be: {buildable}"
+        )
     policy = Policy.load(path)
     made = ExactPolicy(policy, path.name)
     return made, {"policy": path.name, "sha256": made.identity["policy"], **policy.meta}
 
 
-def _available(task: LocomotionTask) -> bool:
+def available(task: LocomotionTask) -> bool:
+    """Whether the behaviour policies that a task's set is collected with exist."""
     if task.kind in PARTS:
-        return all(_available(TASKS[f"{task.environment}-{kind}"]) for kind in PARTS[task.kind])
-    return task.kind == "random" or (task.kind in ("medium", "expert") and policy_path(task.environment, task.kind).exists())
+        return all(available(TASKS[f"{task.environment}-{kind}"]) for kind in PARTS[task.kind])
+    return task.kind == "random" or (task.kind in LEVELS and policy_path(task.environment, task.kind).exists())
 
 
 def _build(wanted: LocalSet, folder: Path, report: Report) -> None:
     task = wanted.task
-    parts = [LocalSet(TASKS[f"{task.environment}-{kind}"], wanted.rows, wanted.seed) for kind in _parts(wanted)]
-    if parts:
-        first, second = (read_episodes(part.folder) for part in parts)
-        episodes = [*(episode for episode in first if episode.terminated or episode.truncated), *second]
-        behaviours = [description for part in parts for description in _described(part)]
+    if wanted.parts:
+        first, second = (read_episodes(part.folder) for part in wanted.parts)
+        episodes = [*(episode for episode in first if episode.complete), *second]
+        behaviours = [about for part in wanted.parts for about in _built(part)["behaviours"]]
     else:
         source, about = behaviour(task)
         episodes = collect(task.environment, source, task.name, wanted.seed, rows=wanted.rows, progress=report)
@@ -146,10 +153,10 @@ def _build(wanted: LocalSet, folder: Path, report: Report) -> None:
     (folder / MANIFEST).write_text(text)
 
 
-def _described(part: LocalSet) -> Sequence[Json]:
+def _built(part: LocalSet) -> dict[str, Json]:
     manifest = part.manifest()
-    assert manifest is not None, "parts are built first"
-    return manifest["behaviours"]
+    assert manifest is not None, "an artifact's needs are built before it"
+    return manifest
 
 
 def _manifest(
@@ -157,7 +164,7 @@ def _manifest(
 ) -> dict[str, Json]:
     """What protocol section 6.2 wants beside the data. Returns and lengths are of complete episodes."""
     task = wanted.task
-    complete = [episode for episode in episodes if episode.terminated or episode.truncated]
+    complete = [episode for episode in episodes if episode.complete]
     returns = np.array([episode.rewards.sum(dtype=np.float64) for episode in complete])
     rows = sum(map(len, episodes))
     low, high = own["random"], own["expert"]
@@ -212,7 +219,7 @@ def own_reference(env: str, kind: str) -> dict[str, Json] | None:
     Measured once per home and policy. None for `expert` where no expert policy exists.
     """
     task = TASKS[f"{env}-{kind}"]
-    if not _available(task):
+    if not available(task):
         return None
     source, about = behaviour(task)
     count = REFERENCE_EPISODES[kind]
@@ -221,7 +228,12 @@ def own_reference(env: str, kind: str) -> dict[str, Json] | None:
     def build(folder: Path) -> None:
         episodes = collect(env, source, f"reference/{task.name}", 0, episodes=count)
         returns = np.array([episode.rewards.sum(dtype=np.float64) for episode in episodes])
-        measured = {"mean_return": float(returns.mean()), "std_return": float(returns.std(ddof=1)), "episodes": count, **about}
+        measured = {
+            "mean_return": float(returns.mean()),
+            "std_return": float(returns.std(ddof=1)),
+            "episodes": count,
+            **about,
+        }
         (folder / "reference.json").write_text(json.dumps(measured, indent=1))
 
     made = Artifact("reference-return", identity, build, label=f"reference return {env} {kind}").ensure()

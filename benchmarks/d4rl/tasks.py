@@ -28,7 +28,7 @@ class LocomotionTask(Task):
     minari_id: str | None
 
 
-def _task(environment: str, kind: str) -> LocomotionTask:
+def _entry(environment: str, kind: str) -> LocomotionTask:
     return LocomotionTask(
         name=f"{environment}-{kind}",
         family="offline_rl",
@@ -41,11 +41,11 @@ def _task(environment: str, kind: str) -> LocomotionTask:
     )
 
 
-TASKS = {task.name: task for task in (_task(environment, kind) for environment in ENVIRONMENTS for kind in KINDS)}
+TASKS = {entry.name: entry for entry in (_entry(environment, kind) for environment in ENVIRONMENTS for kind in KINDS)}
 """Every task by name, such as `hopper-medium`."""
 
 
-def find(name: str) -> LocomotionTask:
+def task(name: str) -> LocomotionTask:
     """A task by its name, or by its D4RL name (`hopper-medium-v2`); raises RepriseError with the nearest name."""
     known = TASKS.get(name) or TASKS.get(name.removesuffix("-v2"))
     if known is None:

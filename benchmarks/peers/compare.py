@@ -69,14 +69,14 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     keep_freed_memory()
-    device = torch.device("cpu")
-    ours = Loop(cases(parse([options.method, "--stack", str(options.stack)]))[0], "hopper", 256, {}, device)
+    measured = parse([options.method, "--stack", str(options.stack)])
+    ours = Loop(cases(measured)[0], measured, torch.device("cpu"))
     peer = Peer(options.peer_python, options.algorithm)
-    ours.run(5)
+    ours.seconds_per_step(10)
     peer.seconds(20)
     rates: dict[str, list[float]] = {"Reprise": [], "d3rlpy": []}
     for _ in range(options.rounds):
-        rates["Reprise"].append(options.stack / ours.seconds_per_step(options.steps, device))
+        rates["Reprise"].append(options.stack / ours.seconds_per_step(options.steps))
         rates["d3rlpy"].append(options.steps / peer.seconds(options.steps))
     peer.close()
     medians = {name: statistics.median(values) for name, values in rates.items()}

@@ -20,24 +20,13 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-from benchmarks.base import stream_seed
-from benchmarks.d4rl import settings as resolution
-from benchmarks.d4rl.cuda_graph import Updater
-from benchmarks.d4rl.datasets import Transitions
-from benchmarks.d4rl.environments import environment
-from benchmarks.d4rl.method import Problem, Source, StackedMethod
-from benchmarks.d4rl.settings import TrainingSettings
-from benchmarks.d4rl.streams import Stream
-from benchmarks.d4rl.training import Sampler, set_precision
+from benchmarks.d4rl.method import StackedMethod
+from benchmarks.d4rl.rehearsal import Rehearsal
+from benchmarks.d4rl.training import set_precision
 from benchmarks.memory import keep_freed_memory
-
-ROWS = 20_000
-QUICK_MODELS = {"dynamics_epochs": 1, "behavior_train_steps": 10}
-"""Frozen models are asked as often however long they were trained."""
 
 
 @dataclass(frozen=True)
@@ -50,78 +39,44 @@ class Case:
 
 
 class Loop:
-    """A stack ready to take steps on a table of random transitions."""
+    """One case, timed in turns."""
 
-    def __init__(self, case: Case, env: str, batch_size: int, overrides: dict[str, Any], device: torch.device) -> None:
-        spec = environment(env)
-        task = f"{env}-medium"
-        quick = {name: value for name, value in QUICK_MODELS.items() if hasattr(case.method.Settings, name)}
-        values, _ = resolution.resolve(case.method, TrainingSettings, task, case.preset, {**quick, **overrides}, "--set")
-        settings = resolution.validated(case.method.Settings, values, "--set")
-        generator = torch.Generator().manual_seed(stream_seed("speed", task, 0))
-        widths = (spec.observation_dim, spec.action_dim, 1, spec.observation_dim, 1)
-        table = torch.randn(ROWS, sum(widths), generator=generator)
-        table[:, spec.observation_dim : spec.observation_dim + spec.action_dim].tanh_()
-        table[:, -1] = 0.0
-        source = Source(task, env, "speed", lambda: _transitions(table, widths))
-        models = case.method.models(settings, source)
-        problem = Problem(
-            task=task,
-            environment=env,
-            observation_dim=spec.observation_dim,
-            action_dim=spec.action_dim,
-            steps=1_000_000,
-            batch_size=batch_size,
-            state_mean=torch.zeros(spec.observation_dim, device=device),
-            state_std=torch.ones(spec.observation_dim, device=device),
+    def __init__(self, case: Case, options: argparse.Namespace, device: torch.device) -> None:
+        overrides = {key: json.loads(value) for key, _, value in (text.partition("=") for text in options.set)}
+        self.device = device
+        self.rehearsal = Rehearsal(
+            case.method,
+            case.preset,
+            seeds=range(case.stack),
+            overrides=overrides,
+            env=options.env,
+            batch_size=options.batch,
             device=device,
-            models={name: model.load(model.artifact.ensure()) for name, model in models.items()},
         )
-        seeds = list(range(case.stack))
-        self.method = case.method([settings] * case.stack, problem, seeds)
-        self.sampler = Sampler(table.to(device), widths, task, seeds, batch_size)
-        self.noise = Stream("noise", task, seeds, self.method.draws(), problem.dtype, device)
-        self.updater = Updater(self.method, self.sampler.batch)
-        self.taken = 0
 
-    def run(self, steps: int) -> None:
-        """Take steps as the training loop does."""
-        for _ in range(steps):
-            self.taken += 1
-            self.method.step = self.taken
-            phase = self.method.begin_step(self.taken)
-            self.updater.update(self.sampler.index(self.taken - 1), self.noise.at(self.taken - 1), phase)
-
-    def seconds_per_step(self, steps: int, device: torch.device) -> float:
+    def seconds_per_step(self, steps: int) -> float:
         """CPU-seconds per step (wall seconds on CUDA)."""
-        if device.type == "cuda":
+        cuda = self.device.type == "cuda"
+        clock = time.perf_counter if cuda else time.process_time
+        if cuda:
             torch.cuda.synchronize()
-            start = time.perf_counter()
-            self.run(steps)
+        start = clock()
+        self.rehearsal.run(steps)
+        if cuda:
             torch.cuda.synchronize()
-            return (time.perf_counter() - start) / steps
-        start = time.process_time()
-        self.run(steps)
-        return (time.process_time() - start) / steps
+        return (clock() - start) / steps
 
 
-def _transitions(table: torch.Tensor, widths: Sequence[int]) -> Transitions:
-    states, actions, rewards, next_states, dones = (part.contiguous() for part in table.split(list(widths), -1))
-    ends = torch.zeros(len(table))
-    ends[999::1000] = 1.0
-    return Transitions("speed", "speed", states, actions, rewards[:, 0], next_states, dones[:, 0], ends)
-
-
-def measure(loops: Sequence[Loop], rounds: int, seconds: float, device: torch.device) -> list[float]:
+def measure(loops: Sequence[Loop], rounds: int, seconds: float) -> list[float]:
     """Median seconds per step of each loop; loops take turns, each turn about `seconds` long."""
     steps = []
     for loop in loops:
-        loop.run(5)
-        steps.append(max(2, int(seconds / loop.seconds_per_step(5, device))))
+        loop.seconds_per_step(10)
+        steps.append(max(2, int(seconds / loop.seconds_per_step(5))))
     times: list[list[float]] = [[] for _ in loops]
     for _ in range(rounds):
         for loop, count, taken in zip(loops, steps, times, strict=True):
-            taken.append(loop.seconds_per_step(count, device))
+            taken.append(loop.seconds_per_step(count))
     return [statistics.median(taken) for taken in times]
 
 
@@ -167,10 +122,8 @@ def run(options: argparse.Namespace) -> None:
         keep_freed_memory()
     set_precision(options.precision)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    overrides = {key: json.loads(value) for key, _, value in (text.partition("=") for text in options.set)}
     chosen = cases(options)
-    loops = [Loop(case, options.env, options.batch, overrides, device) for case in chosen]
-    medians = measure(loops, options.rounds, options.seconds, device)
+    medians = measure([Loop(case, options, device) for case in chosen], options.rounds, options.seconds)
     rows = [
         {
             "method": case.method.label,

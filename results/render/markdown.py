@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from results.render.stacked import lines
 from results.render.wording import legend, number
-from results.table import DASH, Cell, Mark, RowGroup, Table
+from results.table import DASH, Cell, Mark, Row, RowGroup, Table
 
 
 def render_markdown(table: Table) -> str:
@@ -21,7 +21,7 @@ def render_markdown(table: Table) -> str:
     if table.footnotes:
         parts.append("  \n".join(f"<sup>{note.mark}</sup> {_escape(note.text)}" for note in table.footnotes))
     notes = [f"- **{_escape(note.subject)}.** {_escape(note.text)}" for note in table.notes]
-    marks = legend(table, "**bold**", "<u>underlined</u>")
+    marks = legend(table, "in **bold**", "<u>underlined</u>")
     parts.append("\n".join([*notes, *([f"- **Marks.** {marks}"] if marks else [])]))
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -30,7 +30,7 @@ def _rows(table: Table, group: RowGroup) -> list[str]:
     return [line for row in group.rows for line in _lines(table, row)]
 
 
-def _lines(table: Table, row, bold: bool = False) -> list[str]:
+def _lines(table: Table, row: Row, bold: bool = False) -> list[str]:
     found = []
     for index, line in enumerate(lines(table, row)):
         head = _escape(row.header.text) + _marks(row.header.footnotes)

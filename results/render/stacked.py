@@ -18,5 +18,7 @@ def lines(table: Table, row: Row) -> list[Line]:
     """The lines of a row, one per distinct column key, in the order of the columns."""
     heads = {column.key: column for _, column in reversed(table.leaves)}
     order = dict.fromkeys(column.key for _, column in table.leaves)
-    places = {(group.header.key, column.key): cell for (group, column), cell in zip(table.leaves, row.cells, strict=True)}
+    places = {
+        (group.header.key, column.key): cell for (group, column), cell in zip(table.leaves, row.cells, strict=True)
+    }
     return [Line(heads[key], tuple(places.get((group.header.key, key)) for group in table.columns)) for key in order]

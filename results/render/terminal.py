@@ -1,4 +1,4 @@
-"""The terminal: a column per group, its columns as lines of a row, folded into panels where the width does not suffice."""
+"""The terminal: a column per group, its columns as lines of a row, folded into panels where the width is short."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _grid(table: Table, columns: Sequence[_Column]) -> Grid:
     grid = Grid(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True, header_style="bold")
     grid.add_column(Text(_stub_head(table)), no_wrap=True)
     for column in columns:
-        grid.add_column(Text(column.head), justify="right", no_wrap=True)
+        grid.add_column(Text(column.head.rjust(column.width)), no_wrap=True)
     for group in table.groups:
         if group.header.text:
             grid.add_row(Text(group.header.text, style="italic"))
@@ -82,15 +82,18 @@ def _grid(table: Table, columns: Sequence[_Column]) -> Grid:
 def _add_row(grid: Grid, table: Table, row: Row, columns: Sequence[_Column]) -> None:
     """The first line stands beside the row's head, the others beside their own."""
     for index, line in enumerate(lines(table, row)):
-        head = Text(_noted(row.header.text, row.header.footnotes)) if index == 0 else Text(f"  {line.header.text}", style="dim")
+        first = _noted(row.header.text, row.header.footnotes)
+        head = Text(first) if index == 0 else Text(f"  {line.header.text}", style="dim")
         cells = [line.cells[table.columns.index(column.group)] for column in columns]
         grid.add_row(head, *(column.text(cell, dim=index > 0) for column, cell in zip(columns, cells, strict=True)))
         if any(cell is not None and cell.remark for cell in cells):
-            grid.add_row("", *(Text(cell.remark if cell else "", style="dim") for cell in cells))
+            grid.add_row("", *(column.remark(cell) for column, cell in zip(columns, cells, strict=True)))
 
 
 def _statements(table: Table, plain: bool) -> Grid:
-    best, second = (f"has {SIGNS[Mark.BEST]}", f"has {SIGNS[Mark.SECOND]}") if plain else ("is bold", "is underlined")
+    best, second = (
+        (f"marked {SIGNS[Mark.BEST]}", f"marked {SIGNS[Mark.SECOND]}") if plain else ("in bold", "underlined")
+    )
     marks = legend(table, best, second)
     grid = Grid.grid(padding=(0, GAP, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
@@ -111,7 +114,8 @@ class _Column:
         cells = [cell for row in table.rows() for line in lines(table, row) if (cell := line.cells[place]) is not None]
         self.means = max((len(self._mean(cell)) for cell in cells), default=0)
         self.spreads = max((len(self._spread(cell)) for cell in cells), default=0)
-        self.tails = max((len(self._tail(cell)) for cell in cells), default=0)
+        longest = max((len(self._spread(cell) + self._tail(cell)) for cell in cells), default=0)
+        self.tails = longest - self.spreads
         self.head = _noted(group.header.text, group.header.footnotes)
         remarks = max((len(cell.remark) for cell in cells), default=0)
         self.width = max(self.means + self.spreads + self.tails, len(self.head), remarks)
@@ -120,14 +124,15 @@ class _Column:
         """A cell, padded to the column's parts."""
         if cell is None:
             return Text()
-        mean, spread, tail = self._mean(cell), self._spread(cell), self._tail(cell)
+        mean, rest = self._mean(cell), self._spread(cell)
+        room = self.width - self.means - self.spreads - self.tails
         style = "" if self.plain else STYLES[cell.mark]
-        return Text.assemble(
-            " " * (self.means - len(mean)),
-            (mean + spread, style),
-            tail.ljust(self.tails) if len(spread) == self.spreads else " " * (self.spreads - len(spread)) + tail.ljust(self.tails),
-            style="dim" if dim else "",
-        )
+        left = " " * (room + self.means - len(mean))
+        return Text.assemble(left, (mean + rest, style), self._tail(cell), style="dim" if dim else "")
+
+    def remark(self, cell: Cell | None) -> Text:
+        """What is said of a cell, on the line below it."""
+        return Text(cell.remark.rjust(self.width) if cell else "", style="dim")
 
     def _mean(self, cell: Cell) -> str:
         return DASH if cell.value is None else figure(cell.value, self.decimals)
@@ -146,7 +151,11 @@ def _stub_head(table: Table) -> str:
 
 
 def _stub_width(table: Table) -> int:
-    heads = [_stub_head(table), *(row.header.text for row in table.rows()), *(f"  {head.text}" for _, head in table.leaves)]
+    heads = [
+        _stub_head(table),
+        *(row.header.text for row in table.rows()),
+        *(f"  {head.text}" for _, head in table.leaves),
+    ]
     return max(map(len, [*heads, *(group.header.text for group in table.groups)]))
 
 

@@ -19,4 +19,4 @@ def legend(table: Table, best: str, second: str) -> str:
     if Mark.BEST not in marks:
         return ""
     also = f", second {second}" if Mark.SECOND in marks else ""
-    return f"Best {best}{also}: among ours and among the published values separately, as printed, within a row."
+    return f"Best {best}{also}: in each row, among ours and among the published values shown, never across."

@@ -144,7 +144,7 @@ def test_terminal_rows_are_worth_their_reward(lab):
     batch, _, scalars = training.slice(0)[0]
     fresh = lab.start(IQL, [CORL], table=table).method
     q = fresh.critics(batch.states[None], batch.actions[None])[0]
-    assert scalars["critic_loss"] == pytest.approx(float((q - batch.rewards).square().mean()), abs=1e-12)
+    assert scalars["critic_loss"] == pytest.approx((q - batch.rewards).square().mean().item(), abs=1e-12)
 
 
 BASE = {**CORL, "adv_weight_max": 2.0}

@@ -1,0 +1,146 @@
+"""The room's commands: `reprise table` and `reprise export`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.base import RepriseError, RunResult, home
+from results import published
+from results.collect import collect, find
+from results.paper_table import paper_table
+from results.record_files import write_records, write_whole
+from results.render import RENDERERS, render
+from results.render.terminal import print_table
+from results.selection import Choice, Condition, select
+from results.table import Table
+from results.table_spec import load_spec
+
+RUN_KEY = re.compile(r"\b[0-9a-f]{64}\b")
+
+
+class Format(StrEnum):
+    """The formats of `reprise table`."""
+
+    markdown = "markdown"
+    latex = "latex"
+    html = "html"
+    csv = "csv"
+    json = "json"
+    terminal = "terminal"
+
+
+def table(
+    name: Annotated[str, typer.Argument(help="A table of `reprise list`, or the path of a table's YAML file.")],
+    tier: Annotated[str | None, typer.Option(help="Which tier's runs; needed where several are at hand.")] = None,
+    statistic: Annotated[str | None, typer.Option(help="last or final10; by default the one the paper prints.")] = None,
+    form: Annotated[Format | None, typer.Option("--format", help="Print this format alone and write no file.")] = None,
+    records: Annotated[
+        Path | None, typer.Option(help="Read exported records (file or folder) instead of MLflow.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the files.")] = None,
+    keys: Annotated[Path | None, typer.Option(help="A file with run keys (`reprise plan --json`): only these.")] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(help="[COLUMN:]FIELD=VALUE: only runs like this; repeatable.")
+    ] = None,
+    all_tasks: Annotated[bool, typer.Option("--all-tasks", help="Also show tasks without runs of ours.")] = False,
+) -> None:
+    """Draw a paper's table: ours beside the published numbers, in every format."""
+    conditions = tuple(Condition.parse(text) for text in where or ())
+    drawn, tier = draw_table(
+        name,
+        tier=tier,
+        statistic=statistic,
+        records=records,
+        where=conditions,
+        keys=None if keys is None else read_keys(keys),
+        all_tasks=all_tasks,
+    )
+    if form is Format.terminal:
+        print_table(drawn)
+    elif form is not None:
+        typer.echo(render(drawn, form.value), nl=False)
+    if form is not None and out is None:
+        return
+    folder = out or home() / "results" / "-".join(filter(None, [drawn.name, tier, statistic]))
+    paths = write_table(drawn, folder, [form.value] if form else RENDERERS)
+    if form is None:
+        print_table(drawn)
+        typer.echo()
+        for path in paths:
+            typer.echo(f"wrote {path}")
+
+
+def export(
+    sweep: Annotated[list[str] | None, typer.Option(help="Only the runs of this sweep; repeatable.")] = None,
+    tier: Annotated[str | None, typer.Option(help="Only the runs of this tier.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the files; by default <home>/records.")] = None,
+) -> None:
+    """Write finished runs from MLflow as records: a JSON line each, a file per sweep."""
+    folder = (out or home() / "records").absolute()
+    for path, count in export_records(folder, sweep or (), tier):
+        typer.echo(f"wrote {path} ({count} runs)")
+
+
+def read_keys(path: Path) -> set[str]:
+    """Every run key in a text file, whatever stands around it; RepriseError where there is none."""
+    if not path.is_file():
+        raise RepriseError(f"no file of run keys at {path}; `reprise plan SWEEP --json` prints one")
+    keys = set(RUN_KEY.findall(path.read_text(encoding="utf-8")))
+    if not keys:
+        raise RepriseError(f"{path} holds no run key (64 hexadecimal digits); `reprise plan SWEEP --json` prints some")
+    return keys
+
+
+def export_records(folder: Path, sweeps: Collection[str] = (), tier: str | None = None) -> list[tuple[Path, int]]:
+    """Write `<folder>/<sweep>.jsonl` for every sweep in the tracking store (or those named): paths and numbers of runs.
+
+    A file is replaced whole. Raises RepriseError where the store cannot be read or no run fits.
+    """
+    by_sweep: dict[str, list[RunResult]] = {}
+    for _, result in find():
+        labels = result.run.labels
+        name = labels.get("sweep", "unnamed")
+        if (not sweeps or name in sweeps) and tier in (None, labels.get("tier")):
+            by_sweep.setdefault(name, []).append(result)
+    missing = set(sweeps) - set(by_sweep)
+    if missing or not by_sweep:
+        wanted = " ".join([*(f"sweep '{name}'" for name in sorted(missing)), *([f"tier '{tier}'"] if tier else [])])
+        raise RepriseError(f"no finished run of {wanted or 'any sweep'} to export; `reprise status` says what there is")
+    paths = {name: folder / f"{name}.jsonl" for name in by_sweep}
+    return [(paths[name], write_records(paths[name], results)) for name, results in sorted(by_sweep.items())]
+
+
+def draw_table(
+    name: str,
+    *,
+    tier: str | None = None,
+    statistic: str | None = None,
+    records: Path | None = None,
+    where: tuple[Condition, ...] = (),
+    keys: Collection[str] | None = None,
+    all_tasks: bool = False,
+) -> tuple[Table, str]:
+    """A paper's table from the runs at hand, and the tier it shows. `keys` narrows them to the runs of one sweep.
+
+    Raises RepriseError where the runs cannot be read or do not make one table.
+    """
+    spec = load_spec(name)
+    choice = Choice(spec.statistic(statistic), tier, where, keys)
+    selection = select(spec, collect(records=records, curves=False), choice)
+    return paper_table(spec, selection, published.load(spec.family), all_tasks=all_tasks), selection.tier
+
+
+def write_table(drawn: Table, folder: Path, forms: Collection[str] = tuple(RENDERERS)) -> list[Path]:
+    """Write a table in several formats, each file whole or not at all; return the paths."""
+    paths = []
+    for form in forms:
+        path = folder.absolute() / f"{drawn.name}.{RENDERERS[form][0]}"
+        write_whole(path, render(drawn, form))
+        paths.append(path)
+    return paths

@@ -1,0 +1,264 @@
+"""Trains the trials of a sweep on Ray Tune: artifacts first, then every trial, its result recorded as soon as it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.exceptions import RayActorError
+from rich.console import Console
+
+from benchmarks.base import Benchmark, Json, Point, RepriseError, RunResult
+from sweeps.artifacts import Request, build_all, dataset_requests, run_requests, trial_requests
+from sweeps.cluster import check_resources, cluster, worker_context
+from sweeps.matrix import Campaign, Matrix, SearchPlan
+from sweeps.packing import Trial, costliest_first
+from sweeps.progress import Display
+from sweeps.scheduling import AshaByGroup, direction, optuna_search, sample_of
+from sweeps.schema import SweepFile
+from sweeps.standing import Standing, weights
+from sweeps.tracking import Tracking
+from sweeps.trial import sampled, train_trial
+from sweeps.trial_folder import all_folders, folder_of, ledger
+
+
+@dataclass
+class Outcome:
+    """How the trials of a launch ended. `failed` maps a trial's key to what failed and why."""
+
+    finished: int = 0
+    stopped: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    unrecorded: str = ""
+
+
+def conduct(
+    campaign: Campaign, tracking: Tracking, console: Console, failed_only: bool = False, address: str | None = None
+) -> Outcome:
+    """Build what is missing, train what is not finished, record everything.
+
+    Raises RepriseError where a dataset cannot be built (then no run can start), where Ray cannot be reached, and where
+    results could not be recorded in MLflow.
+    """
+    name, outcome = campaign.sweep.name, Outcome()
+    with cluster(address) as scratch:
+        matrix = campaign.matrix()
+        requests = dataset_requests(matrix)
+        if requests:
+            with Display(console, name, {}) as display:
+                failures = Launcher(matrix, tracking, display, scratch, outcome).build(requests)
+            if failures:
+                raise RepriseError("\n".join(f"cannot build a dataset: {reason}" for reason in failures.values()))
+            matrix = campaign.matrix()
+        standing = Standing(matrix, frozenset(tracking.finished()), ledger())
+        trials = standing.trials(failed_only)
+        shares = weights(trials, matrix)
+        samples = 0 if failed_only else standing.samples_left()
+        shares |= {f"sample {place}": sum(shares.values()) / len(shares) if trials else 1.0 for place in range(samples)}
+        with Display(console, name, shares) as display:
+            launcher = Launcher(matrix, tracking, display, scratch, outcome, shares)
+            launcher.train(trials, trial_requests(trials, matrix.benchmark))
+            for plan in matrix.searches if samples else ():
+                launcher.search(plan)
+    if outcome.unrecorded:
+        tracking.ingest()
+    return outcome
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """Everything that the trials of one sweep share. `scratch` holds Tune's own files, which nobody needs afterwards."""
+
+    matrix: Matrix
+    tracking: Tracking
+    display: Display
+    scratch: Path
+    outcome: Outcome
+    shares: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def sweep(self) -> SweepFile:
+        return self.matrix.sweep
+
+    @property
+    def benchmark(self) -> Benchmark:
+        return self.matrix.benchmark
+
+    def share(self, trial: Trial) -> float:
+        """The trial's part of the work, for the time left."""
+        return self.shares.get(trial.key) or next(iter(self.shares.values()), 1.0)
+
+    def build(self, requests: Sequence[Request]) -> dict[str, str]:
+        """Build artifacts; the keys of those that failed, with their reasons."""
+        if not requests:
+            return {}
+        check_resources(self.sweep.resources)
+        return build_all(requests, worker_context(self.sweep.resources), self.sweep.resources, self.display)
+
+    def train(self, trials: Sequence[Trial], needs: Mapping[str, Sequence[Request]]) -> None:
+        """Build what trials need, then train them; a trial whose artifact fails is a failed trial, and the others go on."""
+        if not trials:
+            return
+        check_resources(self.sweep.resources)
+        failures = self.build([request for requests in needs.values() for request in requests])
+        ready = []
+        for trial in costliest_first(trials, self.benchmark):
+            folder_of(trial).write_plan(trial)
+            missing = [request for request in needs.get(trial.key, ()) if request.artifact.key in failures]
+            if missing:
+                self._fail(trial, f"cannot build {missing[0].name}: {failures[missing[0].artifact.key]}")
+            else:
+                ready.append(trial)
+        if ready:
+            self.display.restart_clock()
+            configs = [{"trial": str(trial.folder), "group": trial.group} for trial in ready]
+            space = {"pick": tune.grid_search(configs)}
+            self._fit(space, {trial.key: trial for trial in ready}, "trials")
+
+    def search(self, plan: SearchPlan) -> None:
+        """Let Optuna choose the samples of a search that earlier launches have not trained yet."""
+        mode = direction(plan.probe.task.metric)
+        evaluated = list(ended_samples(plan))
+        left = plan.samples - len(evaluated)
+        if left <= 0:
+            return
+        failures = self.build(run_requests([plan.probe.run(seed) for seed in plan.seeds], self.benchmark))
+        if failures:
+            reason = "; ".join(failures.values())
+            self.outcome.failed[plan.key] = (
+                f"search of {plan.setup.variant} on {plan.setup.task}: cannot build: {reason}"
+            )
+            return
+        setup = {"setup": plan.setup.to_json(), "key": plan.key, "seeds": list(plan.seeds)}
+        pick = {"search": setup, "group": f"{plan.setup.task}/{plan.setup.method}"}
+        searcher = optuna_search(plan, mode, evaluated)
+        self._fit({"pick": pick}, {}, "search", search_alg=searcher, num_samples=left)
+
+    def _fit(self, space: Mapping[str, Any], trials: dict[str, Trial], name: str, **options: Any) -> None:
+        resources = self.sweep.resources
+        scheduler = None
+        if self.sweep.scheduler is not None:
+            metric = next(iter(self.benchmark.tasks().values())).metric
+            scheduler = AshaByGroup(self.sweep.scheduler.asha, direction(metric))
+        trainable = tune.with_resources(train_trial, {"cpu": resources.cpu, "gpu": resources.gpu})
+        tuner = tune.Tuner(
+            trainable,
+            param_space={**space, "context": worker_context(resources)},
+            tune_config=tune.TuneConfig(
+                scheduler=scheduler,
+                reuse_actors=getattr(self.benchmark, "reuse_workers", False),
+                **options,
+            ),
+            run_config=tune.RunConfig(
+                name=name,
+                storage_path=str(self.scratch),
+                verbose=0,
+                callbacks=[Driver(self, trials)],
+            ),
+        )
+        tuner.fit()
+
+    def _fail(self, trial: Trial, reason: str) -> None:
+        folder = folder_of(trial)
+        left = folder.failure()
+        if left is None or left["reason"] != reason:
+            folder.write_failure(reason)
+        self.outcome.failed[trial.key] = f"{trial.title}: {reason}"
+        self.display.ended(trial.key, trial.title, f"FAILED: {reason}")
+        self._tracked(lambda: self.tracking.record_failed(trial, reason))
+
+    def _tracked(self, write: Callable[[], object]) -> None:
+        """Write to MLflow; where that fails, training goes on, and the results on disk are recorded by the next launch."""
+        try:
+            write()
+        except RepriseError as error:
+            if not self.outcome.unrecorded:
+                self.display.say(str(error))
+            self.outcome.unrecorded = str(error)
+
+
+class Driver(tune.Callback):
+    """Tune's events, in the driver: shows progress, keeps what scheduled trials scored, and records every trial that ends."""
+
+    def __init__(self, launcher: Launcher, trials: dict[str, Trial]) -> None:
+        self.launcher, self.trials = launcher, trials
+        self.by_folder = {str(trial.folder): trial for trial in trials.values()}
+        self.curves: dict[str, list[tuple[int, list[float]]]] = {}
+
+    def __getstate__(self) -> dict[str, Json]:
+        """Tune stores its callbacks to restore them; nothing of this one is restored, since the run matrix is ours."""
+        return {}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        ours = self._trial(trial)
+        self.launcher.display.started(ours.key, ours.title, self.launcher.share(ours))
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        if "step" not in result:
+            return
+        ours = self._trial(trial)
+        if "scores" in result:
+            curve = self.curves.setdefault(ours.key, [])
+            if not curve or curve[-1][1] != result["scores"]:
+                curve.append((result["step"], result["scores"]))
+        self.launcher.display.progressed(ours.key, result["step"], result["steps"], result.get("score"))
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        ours, launcher = self._trial(trial), self.launcher
+        folder = folder_of(ours)
+        if folder.finished():
+            results = folder.results()
+            launcher.outcome.finished += 1
+            launcher.display.ended(ours.key, ours.title, "finished")
+            launcher._tracked(lambda: launcher.tracking.record(ours, results))
+            return
+        stopped = list(self._stopped(ours))
+        folder.write_stopped(stopped)
+        launcher.outcome.stopped += 1
+        launcher.display.ended(ours.key, ours.title, "stopped early")
+        launcher._tracked(lambda: launcher.tracking.record_stopped(ours, stopped))
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        ours = self._trial(trial)
+        self.launcher._fail(ours, self._reason(ours, trial))
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self.launcher.display.tick()
+
+    def _trial(self, trial: Any) -> Trial:
+        pick = trial.config["pick"]
+        if "trial" in pick:
+            return self.by_folder[pick["trial"]]
+        ours = sampled(pick["search"], trial.config["values"])
+        return self.trials.setdefault(ours.key, ours)
+
+    def _reason(self, ours: Trial, trial: Any) -> str:
+        """Why a trial failed: what its worker left, or that the worker died."""
+        error = trial.get_pickled_error()
+        left = folder_of(ours).failure()
+        if isinstance(error, RayActorError) or left is None:
+            return f"its Ray worker died ({str(error).splitlines()[0] if error else 'no reason given'})"
+        return left["reason"]
+
+    def _stopped(self, ours: Trial) -> Iterator[RunResult]:
+        """What a scheduler's stop leaves of each run: the curve reported so far."""
+        metric = self.launcher.benchmark.tasks()[ours.runs[0].task].metric.name
+        curve = self.curves.get(ours.key, [])
+        for place, run in enumerate(ours.runs):
+            points = [Point(metric, step, scores[place]) for step, scores in curve]
+            yield RunResult(run, "stopped_early", points, {})
+
+
+def ended_samples(plan: SearchPlan) -> Iterator[tuple[dict[str, Any], float]]:
+    """Values and score of every sample of a search that earlier launches trained or stopped early."""
+    for folder in all_folders():
+        if folder.search() == plan.key:
+            results = folder.results() if folder.finished() else folder.stopped()
+            sample = sample_of(results, plan) if results else None
+            if sample is not None:
+                yield sample

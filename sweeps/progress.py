@@ -1,0 +1,144 @@
+"""What a sweep says while it runs: live bars on a terminal, plain lines everywhere else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+PLAIN_EVERY = 15.0
+"""Seconds between plain lines about trials that go on."""
+
+TICK_EVERY = 0.5
+"""Seconds between redrawings of the live display."""
+
+
+@dataclass
+class Active:
+    """A trial that runs: how far it is and its mean score so far."""
+
+    title: str
+    weight: float
+    began: float = field(default_factory=time.monotonic)
+    step: int = 0
+    steps: int = 0
+    score: float | None = None
+
+    @property
+    def fraction(self) -> float:
+        return self.step / self.steps if self.steps else 0.0
+
+    def line(self) -> str:
+        """`hopper-medium ilq seeds 0 1 2: step 4000 of 10000, score 31.2`."""
+        step = f"step {self.step} of {self.steps}" if self.steps else "starting"
+        return f"{self.title}: {step}{_scored(self.score)}"
+
+
+class Display:
+    """Shows which trial, of how many, its score so far, and the time left. Use as a context manager."""
+
+    def __init__(self, console: Console, name: str, weights: Mapping[str, float]) -> None:
+        self.console, self.name = console, name
+        self.total, self.work = len(weights), sum(weights.values())
+        self.active: dict[str, Active] = {}
+        self.done, self.done_weight = 0, 0.0
+        self.began = self.said = self.drawn = time.monotonic()
+        self.live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+
+    def __enter__(self) -> Display:
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.live:
+            self.live.stop()
+
+    # -- artifacts ----------------------------------------------------------------------------------------------------
+
+    def building(self, name: str, done: int, total: int) -> None:
+        self.say(f"building {name} ({done} of {total} done)")
+        self.active[name] = Active(f"building {name}", 0.0)
+
+    def built(self, name: str, seconds: float, failure: str | None) -> None:
+        self.active.pop(name, None)
+        self.say(f"FAILED to build {name}: {failure}" if failure else f"built {name} in {_duration(seconds)}")
+        self.restart_clock()
+
+    # -- trials -------------------------------------------------------------------------------------------------------
+
+    def started(self, key: str, title: str, weight: float) -> None:
+        self.active[key] = Active(title, weight)
+        if self.live is None:
+            self.say(f"{self._count()}: {title} started")
+
+    def progressed(self, key: str, step: int, steps: int, score: float | None) -> None:
+        active = self.active.get(key)
+        if active is not None:
+            active.step, active.steps = step, steps or active.steps
+            active.score = score if score is not None else active.score
+
+    def ended(self, key: str, title: str, outcome: str) -> None:
+        """`outcome` says how: finished, stopped early, FAILED and why."""
+        active = self.active.pop(key, None) or Active(title, 0.0)
+        self.done += 1
+        self.done_weight += active.weight
+        seconds = _duration(time.monotonic() - active.began)
+        self.say(f"{self.done} of {self.total}: {title} {outcome}{_scored(active.score)}, {seconds}{self._left()}")
+
+    def tick(self) -> None:
+        """Redraw, or every now and then say what goes on."""
+        now = time.monotonic()
+        if self.live is not None and now - self.drawn > TICK_EVERY:
+            self.drawn = now
+            self.live.update(self._picture(), refresh=True)
+        elif self.live is None and now - self.said > PLAIN_EVERY:
+            for active in self.active.values():
+                self.say(f"{self._count()}: {active.line()}{self._left()}")
+
+    def say(self, text: str) -> None:
+        """One line that stays."""
+        self.said = time.monotonic()
+        console = self.live.console if self.live else self.console
+        console.print(f"[{self.name}] {text}", markup=False, highlight=False, soft_wrap=True)
+
+    def restart_clock(self) -> None:
+        """Time left is reckoned from here: what came before was no training."""
+        self.began = time.monotonic()
+
+    # -- how it looks -------------------------------------------------------------------------------------------------
+
+    def _count(self) -> str:
+        return f"{self.done} of {self.total} done"
+
+    def _left(self) -> str:
+        """`, about 3 min left`, once enough is done to tell."""
+        done = self.done_weight + sum(active.weight * active.fraction for active in self.active.values())
+        share = done / self.work if self.work else 1.0
+        if not 0.02 < share < 1.0:
+            return ""
+        return f", about {_duration((time.monotonic() - self.began) * (1 - share) / share)} left"
+
+    def _picture(self) -> RenderableType:
+        table = Table.grid(padding=(0, 1))
+        for active in self.active.values():
+            bar = ProgressBar(total=1.0, completed=active.fraction, width=20, pulse=not active.steps)
+            step = f"{active.step}/{active.steps}" if active.steps else "..."
+            table.add_row(Text(active.title), bar, step, Text(_scored(active.score).removeprefix(", ")))
+        return Group(Text(f"[{self.name}] {self._count()}, {len(self.active)} running{self._left()}"), table)
+
+
+def _scored(score: float | None) -> str:
+    return "" if score is None else f", score {score:.1f}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

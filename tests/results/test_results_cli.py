@@ -1,0 +1,111 @@
+"""The commands, from a real MLflow store to files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from benchmarks.base import RepriseError, RunResult
+from results import cli
+
+Maker = Callable[..., RunResult]
+
+
+def call(command: Callable[..., None], words: Sequence[str]) -> str:
+    """What a command prints; its errors come through."""
+    application = typer.Typer()
+    application.command()(command)
+    done = CliRunner().invoke(application, list(words))
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_table_writes_every_format_under_home_prints_the_table_and_the_paths(store: Any, demo: list[RunResult]) -> None:
+    for each in demo:
+        store.write(each)
+    printed = call(cli.table, ["ilq-table-1"])
+    folder = store.path.parent / "results" / "ilq-table-1-demo"
+    names = ["csv", "html", "json", "md", "tex", "txt"]
+    assert sorted(path.name for path in folder.iterdir()) == [f"ilq-table-1.{name}" for name in names]
+    for name in names:
+        assert f"wrote {folder / ('ilq-table-1.' + name)}" in printed
+    assert "hopper-medium-expert" in printed
+    assert "Tier demo, 2 of 12 tasks." in printed
+
+
+def test_records_draw_the_same_table_as_the_store_they_were_exported_from(store: Any, demo: list[RunResult]) -> None:
+    for each in demo[:6]:
+        store.write(each)
+    straight = call(cli.table, ["ilq-table-1", "--format", "json"])
+    printed = call(cli.export, [])
+    exported = store.path.parent / "records" / "demo.jsonl"
+    assert printed == f"wrote {exported} (6 runs)\n"
+    assert call(cli.table, ["ilq-table-1", "--format", "json", "--records", str(exported)]) == straight
+
+
+def test_a_format_alone_is_printed_and_written_only_where_a_folder_is_named(
+    store: Any, result: Maker, tmp_path: Path
+) -> None:
+    store.write(result())
+    printed = call(cli.table, ["ilq-table-1", "--format", "csv"])
+    assert printed.startswith("group,row,column_group")
+    assert not (store.path.parent / "results").exists()
+    assert call(cli.table, ["ilq-table-1", "--format", "csv", "--out", str(tmp_path / "out")]) == printed
+    assert (tmp_path / "out" / "ilq-table-1.csv").read_text() == printed
+
+
+def test_another_statistic_has_a_folder_of_its_own(store: Any, result: Maker) -> None:
+    store.write(result())
+    call(cli.table, ["ilq-table-1", "--statistic", "final10"])
+    assert [path.name for path in (store.path.parent / "results").iterdir()] == ["ilq-table-1-demo-final10"]
+
+
+def test_keys_in_a_file_narrow_the_table_to_the_runs_of_a_sweep(store: Any, result: Maker, tmp_path: Path) -> None:
+    new, old = result(score=50.0), result(score=10.0, training={"train_steps": 5_000})
+    store.write(new)
+    store.write(old)
+    with pytest.raises(RepriseError, match="do not belong together"):
+        call(cli.table, ["ilq-table-1"])
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({"runs": [{"key": new.run.key, "task": "hopper-medium"}]}))
+    drawn = json.loads(call(cli.table, ["ilq-table-1", "--format", "json", "--keys", str(plan)]))
+    values = [cell["value"] for cell in drawn["groups"][0]["rows"][0]["cells"]]
+    assert 50.0 in values
+    assert 10.0 not in values
+
+
+def test_export_writes_a_file_per_sweep_and_refuses_what_is_not_there(
+    store: Any, result: Maker, tmp_path: Path
+) -> None:
+    store.write(result(seed=0, sweep="one"))
+    store.write(result(seed=1, sweep="two", tier="mini"))
+    call(cli.export, ["--out", str(tmp_path / "all")])
+    assert sorted(path.name for path in (tmp_path / "all").iterdir()) == ["one.jsonl", "two.jsonl"]
+    call(cli.export, ["--sweep", "two", "--tier", "mini", "--out", str(tmp_path / "some")])
+    assert [path.name for path in (tmp_path / "some").iterdir()] == ["two.jsonl"]
+    with pytest.raises(RepriseError, match="no finished run of sweep 'three'"):
+        call(cli.export, ["--sweep", "three", "--out", str(tmp_path / "none")])
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_table_of_nothing_writes_nothing(store: Any) -> None:
+    with pytest.raises(RepriseError, match="without any finished Reprise run"):
+        call(cli.table, ["ilq-table-1"])
+    assert not (store.path.parent / "results").exists()
+
+
+def test_a_file_without_run_keys_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    with pytest.raises(RepriseError, match=r"no file of run keys at .*plan\.json"):
+        cli.read_keys(path)
+    path.write_text('{"runs": ["abc"]}')
+    with pytest.raises(RepriseError, match=r"plan\.json holds no run key"):
+        cli.read_keys(path)
