@@ -23,6 +23,7 @@ from benchmarks.d4rl.models.behavior import ReverseVariance
 from benchmarks.d4rl.models.behavior_training import BehaviorSettings
 from benchmarks.d4rl.networks import StackedCritics, TanhGaussianActor, copy_of, squash
 from benchmarks.d4rl.optimisers import StackedAdam, TargetUpdate
+from benchmarks.d4rl.presets import DEMO_TRAINING
 from benchmarks.d4rl.warm_start import LrSchedule, WarmStart, check_warm_start, likelihood_loss
 
 MARGIN_TASKS = frozenset(
@@ -153,9 +154,7 @@ def small(task: str) -> dict[str, Json]:
     Not the paper's: widths, lam, limit_offset, cached diffusion actions, the states s alone, warm start, cosine.
     """
     return {
-        "train_steps": 10_000,
-        "batch_size": 64,
-        "normalize_states": True,
+        **DEMO_TRAINING,
         "actor_hidden": (64, 64),
         "critic_hidden": (64, 64),
         "critic_lr": 3e-3,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from benchmarks.base import register
 from benchmarks.d4rl.method import Batch, Draw, StackedMethod
 from benchmarks.d4rl.networks import StackedCritics, TanhGaussianActor, copy_of
 from benchmarks.d4rl.optimisers import StackedAdam, TargetUpdate
+from benchmarks.d4rl.policies import Policy
 
 
 @dataclass(frozen=True)
@@ -92,3 +94,6 @@ class SAC(StackedMethod):
     def sample(self, states: Tensor, noise: Tensor) -> Tensor:
         """Stochastic actions (S, B, A) from normalised states and standard normal noise, for exploration."""
         return self.actor.sample(states, noise)[0]
+
+    def policy(self, run: int, meta: Mapping[str, Any]) -> Policy:
+        return Policy.of_actor(self.actor, run, meta)

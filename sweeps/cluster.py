@@ -33,6 +33,7 @@ WORKER = {
     "MALLOC_MMAP_THRESHOLD_": "1073741824",  # page faults cost more than memory kept (glibc)
     "MALLOC_TRIM_THRESHOLD_": "4294967296",
     "MALLOC_TOP_PAD_": "268435456",
+    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",  # a stopped trial may take that long to unwind before its worker is reused
 }
 
 SOCKET_PATH = 50
@@ -141,5 +142,5 @@ def slots(resources: Resources) -> int:
 def worker_context(resources: Resources) -> Mapping[str, Json]:
     """What every worker is told (see `sweeps.trial.enter`)."""
     ours = {name: value for name, value in os.environ.items() if name.startswith("REPRISE_")}
-    environment = {**ours, "REPRISE_HOME": str(home())}
+    environment = {**WORKER, **ours, "REPRISE_HOME": str(home())}
     return {"environment": environment, "cpus": resources.cpu, "source": provenance.of_source()}

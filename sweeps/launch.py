@@ -109,7 +109,7 @@ class Launcher:
             folder_of(trial).write_plan(trial)
             missing = [request for request in needs.get(trial.key, ()) if request.artifact.key in failures]
             if missing:
-                self._fail(trial, f"cannot build {missing[0].name}: {failures[missing[0].artifact.key]}")
+                self.fail(trial, f"cannot build {missing[0].name}: {failures[missing[0].artifact.key]}")
             else:
                 ready.append(trial)
         if ready:
@@ -161,16 +161,17 @@ class Launcher:
         )
         tuner.fit()
 
-    def _fail(self, trial: Trial, reason: str) -> None:
+    def fail(self, trial: Trial, reason: str) -> None:
+        """Note that a trial failed: in its folder, in MLflow, in the outcome, and on the screen."""
         folder = folder_of(trial)
         left = folder.failure()
         if left is None or left["reason"] != reason:
             folder.write_failure(reason)
         self.outcome.failed[trial.key] = f"{trial.title}: {reason}"
         self.display.ended(trial.key, trial.title, f"FAILED: {reason}")
-        self._tracked(lambda: self.tracking.record_failed(trial, reason))
+        self.tracked(lambda: self.tracking.record_failed(trial, reason))
 
-    def _tracked(self, write: Callable[[], object]) -> None:
+    def tracked(self, write: Callable[[], object]) -> None:
         """Write to MLflow; where that fails, training goes on, and the results on disk are recorded by the next launch."""
         try:
             write()
@@ -187,6 +188,7 @@ class Driver(tune.Callback):
         self.launcher, self.trials = launcher, trials
         self.by_folder = {str(trial.folder): trial for trial in trials.values()}
         self.curves: dict[str, list[tuple[int, list[float]]]] = {}
+        self.ended: set[str] = set()
 
     def __getstate__(self) -> dict[str, Json]:
         """Tune stores its callbacks to restore them; nothing of this one is restored, since the run matrix is ours."""
@@ -210,22 +212,30 @@ class Driver(tune.Callback):
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         ours, launcher = self._trial(trial), self.launcher
+        self.ended.add(trial.trial_id)
         folder = folder_of(ours)
         if folder.finished():
             results = folder.results()
             launcher.outcome.finished += 1
             launcher.display.ended(ours.key, ours.title, "finished")
-            launcher._tracked(lambda: launcher.tracking.record(ours, results))
+            launcher.tracked(lambda: launcher.tracking.record(ours, results))
             return
         stopped = list(self._stopped(ours))
         folder.write_stopped(stopped)
         launcher.outcome.stopped += 1
         launcher.display.ended(ours.key, ours.title, "stopped early")
-        launcher._tracked(lambda: launcher.tracking.record_stopped(ours, stopped))
+        launcher.tracked(lambda: launcher.tracking.record_stopped(ours, stopped))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         ours = self._trial(trial)
-        self.launcher._fail(ours, self._reason(ours, trial))
+        self.ended.add(trial.trial_id)
+        self.launcher.fail(ours, self._reason(ours, trial))
+
+    def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
+        """Tune drops some trials without an event (a worker that cannot be reused): none may end unnoticed."""
+        for trial in trials:
+            if trial.trial_id not in self.ended:
+                self.on_trial_error(0, trials, trial)
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self.launcher.display.tick()
@@ -241,9 +251,10 @@ class Driver(tune.Callback):
         """Why a trial failed: what its worker left, or that the worker died."""
         error = trial.get_pickled_error()
         left = folder_of(ours).failure()
-        if isinstance(error, RayActorError) or left is None:
-            return f"its Ray worker died ({str(error).splitlines()[0] if error else 'no reason given'})"
-        return left["reason"]
+        said = str(error).splitlines()[0] if error else "Ray gives no reason"
+        if isinstance(error, RayActorError):
+            return f"its Ray worker died ({said})"
+        return left["reason"] if left else f"it was not trained ({said})"
 
     def _stopped(self, ours: Trial) -> Iterator[RunResult]:
         """What a scheduler's stop leaves of each run: the curve reported so far."""

@@ -61,22 +61,22 @@ def sampled(search: Mapping[str, Json], values: Mapping[str, Json]) -> Trial:
 def run_trial(trial: Trial, folder: TrialFolder, context: Context, send: Callable[[dict[str, Json]], None]) -> None:
     """Train a trial in its folder and leave `result.json` or, where training raises, `failure.json` (and raise).
 
-    A trial that another process finished meanwhile is not trained again. Returns without either file when a scheduler stops
-    the trial.
+    A trial that another process finished meanwhile is not trained again. Where a scheduler stops the trial, neither file is
+    written, and SystemExit ends the thread, as Tune means it to.
     """
     folder.training.mkdir(parents=True, exist_ok=True)
     with folder.lock(), _logged(folder.log) as log:
         if not folder.finished():
             folder.forget_failure()
-            reporter = Reporter(folder, send, log)
             try:
-                results = _train(trial, folder, context, reporter)
+                results = _train(trial, folder, context, Reporter(folder, send, log))
             except Exception as error:
                 folder.write_failure(f"{type(error).__name__}: {error}", traceback.format_exc())
                 traceback.print_exc(file=log)
                 raise
             if results is None:
-                return
+                _say(log, "stopped early")
+                sys.exit(0)
             folder.write_results(results)
             _say(log, "finished")
         results = folder.results()
@@ -84,8 +84,7 @@ def run_trial(trial: Trial, folder: TrialFolder, context: Context, send: Callabl
     message: dict[str, Json] = {"finished": True, "percent": 100.0}
     if scores:
         message |= {"scores": scores, "score": sum(scores) / len(scores)}
-    with contextlib.suppress(SystemExit):
-        send(message)
+    send(message)
 
 
 def last_scores(results: Sequence[RunResult]) -> list[float]:

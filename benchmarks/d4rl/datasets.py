@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from benchmarks.base import DatasetRef, Json, RepriseError, content_key, home, unknown
 from benchmarks.d4rl import flat, hdf5, loaders, minari_store, rebuild
-from benchmarks.d4rl.manifest import content_hash, records
+from benchmarks.d4rl.manifest import content_hash, read_json, records
 from benchmarks.d4rl.tasks import LocomotionTask
 from benchmarks.d4rl.tasks import task as find_task
 
@@ -27,8 +26,9 @@ DEFAULT_ROWS = 100_000
 class Transitions:
     """N transitions in storage order, raw (no normalisation, no reward transform), float32 on the CPU.
 
-    `terminals` is 1 only at a true terminal; `timeouts` is 1 where an episode was cut by the time limit. Every episode's rows
-    are contiguous and end in a row with `terminals` or `timeouts` set (the last row may lack both). `meta` is the manifest.
+    `terminals` is 1 only at a true terminal; `timeouts` is 1 where an episode was cut by the time limit (under loaders that drop
+    the row at the limit: on the last row that is left). Every episode's rows are contiguous and end in a row with `terminals` or
+    `timeouts` set (the last row may lack both). `meta` is the manifest.
     """
 
     name: str
@@ -108,7 +108,7 @@ def local_sets() -> list[rebuild.LocalSet]:
     """The local sets that exist, by name."""
     sets = []
     for path in sorted((home() / "datasets" / "local").glob(f"*/{rebuild.MANIFEST}")):
-        manifest = json.loads(path.read_text())
+        manifest = read_json(path, f"remove {path.parent} and build the set again")
         sets.append(rebuild.LocalSet(find_task(manifest["task"]), manifest["rows_wanted"], manifest["seed"]))
     return sets
 
@@ -212,7 +212,7 @@ def _minari(task: LocomotionTask) -> _Stored:
         folder / minari_store.HDF5,
         home() / "flat" / task.minari_id,
         lambda: minari_store.read_rows(folder),
-        lambda: {"dataset": task.minari_id, "minari": json.loads((folder / minari_store.METADATA).read_text())},
+        lambda: {"dataset": task.minari_id, "minari": read_json(folder / minari_store.METADATA, "fetch the set again")},
         lambda: None,
     )
 

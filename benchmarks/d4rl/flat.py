@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.base import Json, RepriseError
-from benchmarks.d4rl.manifest import Arrays, content_hash, records
+from benchmarks.d4rl.manifest import Arrays, content_hash, read_json, records
 
 _INDEX = "index.json"
 
@@ -42,26 +42,29 @@ class FlatCopy:
         """The copy in a folder, or None where there is none."""
         if not (folder / _INDEX).exists():
             return None
-        index = json.loads((folder / _INDEX).read_text())
-        return cls(folder, index["hash"], index["arrays"], index["source"])
+        index = read_json(folder / _INDEX, _remedy(folder))
+        try:
+            return cls(folder, index["hash"], index["arrays"], index["source"])
+        except KeyError as error:
+            raise RepriseError(f"{folder / _INDEX}: no {error}; {_remedy(folder)}") from None
 
     def read(self) -> dict[str, np.ndarray]:
         """All arrays; raises RepriseError where a file is missing or differs from its record."""
         try:
             arrays = {name: np.load(self.folder / f"{name}.npy", allow_pickle=False) for name in self.arrays}
         except (OSError, ValueError) as error:
-            raise RepriseError(f"{self.folder}: unreadable flat copy ({error}); {self._remedy}") from error
+            raise RepriseError(f"{self.folder}: unreadable flat copy ({error}); {_remedy(self.folder)}") from error
         for name, entry in records(arrays).items():
             if entry != self.arrays[name]:
                 file = self.folder / f"{name}.npy"
                 raise RepriseError(
-                    f"{file}: its hash differs from its manifest, so it was altered or damaged; {self._remedy}"
+                    f"{file}: its hash differs from its manifest, so it was altered or damaged; {_remedy(self.folder)}"
                 )
         return arrays
 
-    @property
-    def _remedy(self) -> str:
-        return f"remove {self.folder}, it is made again from the data set"
+
+def _remedy(folder: Path) -> str:
+    return f"remove {folder}, it is made again from the data set"
 
 
 def write(folder: Path, arrays: Arrays, source: Path) -> FlatCopy:

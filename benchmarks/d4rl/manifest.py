@@ -1,14 +1,16 @@
-"""Content hashes of data sets: what is written beside a set, and what its arrays are compared with before use."""
+"""What is written beside a data set: JSON files, and content hashes that its arrays are compared with before use."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
-from benchmarks.base import Json, content_key
+from benchmarks.base import Json, RepriseError, content_key
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -32,3 +34,14 @@ def records(arrays: Arrays) -> dict[str, dict[str, Json]]:
 def content_hash(of: Mapping[str, Mapping[str, Json]]) -> str:
     """The hash of a set: sha256 over names, shapes, dtypes and digests of all its arrays."""
     return content_key({name: dict(entry) for name, entry in of.items()})
+
+
+def read_json(path: Path, remedy: str) -> dict[str, Json]:
+    """A JSON file beside a set; raises RepriseError with the remedy where it is not one."""
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise RepriseError(f"{path}: not readable as JSON ({error}); {remedy}") from error
+    if not isinstance(value, dict):
+        raise RepriseError(f"{path}: holds no JSON object; {remedy}")
+    return value

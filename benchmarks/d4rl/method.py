@@ -16,6 +16,7 @@ from benchmarks.d4rl.optimisers import StackedAdam
 
 if TYPE_CHECKING:
     from benchmarks.d4rl.datasets import Transitions
+    from benchmarks.d4rl.policies import Policy
 
 
 class Batch(NamedTuple):
@@ -118,6 +119,14 @@ class StackedMethod(Method):
     def update(self, batch: Batch, noise: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """One gradient step; detached scalars per run, (S,) each. Diagnostics that cost something only while `self.log`."""
         raise NotImplementedError
+
+    def sample(self, states: Tensor, noise: Tensor) -> Tensor:
+        """Stochastic actions for exploration, from standard normal noise (S, B, A); only online methods have them."""
+        raise NotImplementedError(f"{self.name} does not explore")
+
+    def policy(self, run: int, meta: Mapping[str, Any]) -> Policy:
+        """The policy of one run as a file-sized object; only methods with a tanh-Gaussian actor have it."""
+        raise NotImplementedError(f"{self.name} has no policy to save")
 
     def act(self, states: Tensor) -> Tensor:
         """Deterministic actions for evaluation: (S, B, O) normalised states -> (S, B, A) within [-1, 1]."""

@@ -7,7 +7,6 @@ Minari's own writer, whose chunked, growing arrays matter for sets of thousands 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -23,6 +22,7 @@ from minari.dataset.minari_storage import MinariStorage
 from benchmarks.base import Json, RepriseError, home
 from benchmarks.d4rl.collect import Episode
 from benchmarks.d4rl.environments import environment
+from benchmarks.d4rl.manifest import read_json
 
 Array = np.ndarray
 
@@ -107,7 +107,11 @@ def flat_rows(parts: Sequence[Episode]) -> dict[str, Array]:
 
 def read_rows(folder: Path) -> dict[str, Array]:
     """All rows of the Minari set in a folder as flat arrays; raises RepriseError as `read_episodes` does."""
-    return flat_rows(read_episodes(folder))
+    episodes = read_episodes(folder)
+    try:
+        return flat_rows(episodes)
+    except ValueError as error:  # no episode, or episodes of different widths
+        raise RepriseError(f"{folder / HDF5}: not a readable Minari set ({error}); build or fetch it again") from error
 
 
 def read_episodes(folder: Path) -> list[Episode]:
@@ -117,7 +121,7 @@ def read_episodes(folder: Path) -> list[Episode]:
     """
     path = folder / HDF5
     try:
-        total = json.loads((folder / METADATA).read_text())["total_episodes"]
+        total = read_json(folder / METADATA, "build or fetch the set again")["total_episodes"]
         with h5py.File(path, "r") as file:
             return [_read_episode(file, number) for number in range(total)]
     except (OSError, KeyError, ValueError) as error:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 Initialiser = Callable[[Tensor, torch.Generator], None]
 """Fills one (out, in) weight matrix from a generator."""
@@ -209,7 +211,7 @@ class StackedCritics(nn.Module):
 
 
 @torch.no_grad()
-def copy_of(module: nn.Module, build: Callable[[], nn.Module]) -> nn.Module:
+def copy_of(module: ModuleT, build: Callable[[], ModuleT]) -> ModuleT:
     """A target network: the same weights exactly, no gradients."""
     target = build()
     target.load_state_dict(module.state_dict())

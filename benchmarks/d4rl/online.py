@@ -19,7 +19,6 @@ import torch
 from benchmarks.base import Progress, stream_seed
 from benchmarks.d4rl.environments import BatchedEnvironment, check_mujoco, environment
 from benchmarks.d4rl.method import Batch, Draw, Problem, StackedMethod
-from benchmarks.d4rl.policies import Policy
 from benchmarks.d4rl.rollout import play
 from benchmarks.d4rl.scores import normalized_score
 from benchmarks.d4rl.streams import Stream
@@ -134,7 +133,7 @@ class OnlineTrainer:
         after = self.envs.observations()
         self.replay.add([observations, actions, rewards, after, self.envs.terminated])
         ended = np.flatnonzero(self.envs.terminated | self.envs.truncated)
-        for slot in ended:
+        for slot in ended.tolist():
             self.envs.reset_from(slot, self.resets[slot])
             self.episodes[slot] += 1
         return self.envs.observations() if len(ended) else after
@@ -142,7 +141,7 @@ class OnlineTrainer:
     def _evaluate(self, step: int, seconds: float) -> None:
         for slot, seed in enumerate(self.seeds):
             meta = {"environment": self.spec.gym_id, "algorithm": self.label, "seed": seed, "step": step}
-            policy = Policy.of_actor(self.agent.actor, slot, meta)
+            policy = self.agent.policy(slot, meta)
             seeds = [stream_seed("evaluation", self.task, seed, step, i) for i in range(self.training.eval_episodes)]
             returns, lengths = play(self.env_name, policy, seeds)
             folder = self.folder / f"seed{seed}"

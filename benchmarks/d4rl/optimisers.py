@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,11 +25,11 @@ class StackedAdam:
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], learning_rates: Sequence[float] | Tensor) -> None:
-        self.parameters = list(parameters)
+        self.parameters: list[Tensor] = list(parameters)
         rates = torch.as_tensor(learning_rates, dtype=torch.float64)
         self.rate = float(rates.max())
         device = self.parameters[0].device
-        self.lr: Tensor | float = torch.tensor(self.rate, device=device) if device.type == "cuda" else self.rate
+        self.lr: Any = torch.tensor(self.rate, device=device) if device.type == "cuda" else self.rate
         self.first = [torch.zeros_like(p) for p in self.parameters]
         self.second = [torch.zeros_like(p) for p in self.parameters]
         self.steps = [torch.zeros((), dtype=torch.float32, device=device) for _ in self.parameters]
@@ -85,20 +86,16 @@ class TargetUpdate:
     """theta_bar <- tau theta + (1 - tau) theta_bar, with one tau per slice (one fused call where all are equal)."""
 
     def __init__(self, online: nn.Module, target: nn.Module, tau: Sequence[float] | Tensor) -> None:
-        self.online, self.target = list(online.parameters()), list(target.parameters())
+        self.online: list[Tensor] = list(online.parameters())
+        self.target: list[Tensor] = list(target.parameters())
         rates = torch.as_tensor(tau, dtype=torch.float64)
-        self.tau: float | list[Tensor]
-        if bool((rates == rates[0]).all()):
-            self.tau = float(rates[0])
-        else:
-            self.tau = [_per_slice(rates, p).to(p) for p in self.target]
+        equal = bool((rates == rates[0]).all())
+        self.tau: Any = float(rates[0]) if equal else [_per_slice(rates, p).to(p) for p in self.target]
 
     @torch.no_grad()
     def step(self) -> None:
-        if isinstance(self.tau, float):
-            torch._foreach_lerp_(self.target, self.online, self.tau)
-        else:
-            torch._foreach_lerp_(self.target, self.online, self.tau)
+        """Move the targets by one step."""
+        torch._foreach_lerp_(self.target, self.online, self.tau)
 
 
 def cosine(step: int, steps: int) -> float:

@@ -33,11 +33,11 @@ class Prepared:
 
 
 def prepare(data: Transitions, training: TrainingSettings) -> Prepared:
-    """Apply a run's data settings in the order of the methods specification: select, normalise, transform, clip."""
+    """Apply a run's data settings in the order that counts: select, transform rewards on raw states, normalise, clip."""
     chosen = transforms.best_trajectories(data, training.trajectory_fraction, training.return_segmentation)
+    ready = transforms.transform_rewards(chosen, training.reward_transform, training.return_segmentation)
     scaling = transforms.state_scaling(chosen, training.state_eps if training.normalize_states else None)
-    ready = transforms.normalize_states(chosen, scaling)
-    ready = transforms.transform_rewards(ready, training.reward_transform, training.return_segmentation)
+    ready = transforms.normalize_states(ready, scaling)
     ready = transforms.clip_actions(ready, training.clip_dataset_actions)
     columns = (ready.observations, ready.actions, ready.rewards[:, None], ready.next_observations, ready.terminals[:, None])
     scale, shift = _affine(ready.meta["reward_transform"]["steps"])

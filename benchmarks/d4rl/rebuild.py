@@ -21,6 +21,7 @@ from benchmarks.d4rl import flat
 from benchmarks.d4rl.behaviour import Behaviour, ExactPolicy, Uniform, policy_path
 from benchmarks.d4rl.collect import Episode, collect
 from benchmarks.d4rl.environments import check_mujoco, environment
+from benchmarks.d4rl.manifest import read_json
 from benchmarks.d4rl.minari_store import HDF5, flat_rows, read_episodes, write_set
 from benchmarks.d4rl.policies import Policy
 from benchmarks.d4rl.scores import normalized_score
@@ -37,6 +38,9 @@ LEVELS = ("medium", "expert")
 PARTS = {"medium-expert": ("medium", "expert")}
 MEDIUM_THRESHOLD = {"halfcheetah": 40.0, "hopper": 45.0, "walker2d": 60.0}
 EXPERT_AIM = {"halfcheetah": 70.0, "hopper": 80.0, "walker2d": 80.0}
+RANDOM_RETURN = {"halfcheetah": (-264.0, 96.0, 20), "hopper": (18.0, 19.9, 200), "walker2d": (2.1, 7.8, 200)}
+"""Mean, sd and number of episodes of uniform random actions on v5, as measured in the protocol (section 2)."""
+
 REFERENCE_EPISODES = {"random": 200, "expert": 100}
 PACKAGES = ("numpy", "mujoco", "gymnasium", "minari", "h5py")
 
@@ -74,7 +78,7 @@ class LocalSet:
     def manifest(self) -> dict[str, Json] | None:
         """What is written beside the data, or None while there are none."""
         path = self.folder / MANIFEST
-        return json.loads(path.read_text()) if path.exists() else None
+        return read_json(path, f"remove {self.folder} and build it again: {self.command}") if path.exists() else None
 
 
 class SetArtifact(Artifact):
@@ -182,7 +186,7 @@ def _manifest(
         "hash": copy.hash,
         "arrays": dict(copy.arrays),
         "behaviours": list(behaviours),
-        "acceptance": _acceptance(task, float(np.mean(scores)) if len(complete) else None),
+        "acceptance": _acceptance(task, returns),
         "mean_return": float(returns.mean()) if len(complete) else None,
         "mean_normalized_return": {
             "d4rl_references_on_v5": float(np.mean(scores)) if len(complete) else None,
@@ -203,10 +207,19 @@ def _own_score(returns: np.ndarray, low: Json, high: Json) -> float | None:
     return float(100.0 * (returns.mean() - low["mean_return"]) / (high["mean_return"] - low["mean_return"]))
 
 
-def _acceptance(task: LocomotionTask, score: float | None) -> dict[str, Json] | None:
-    """Whether medium lies within 10 points of its threshold and expert reaches its aim (D4RL references, points)."""
-    if score is None or task.kind not in ("medium", "expert"):
+def _acceptance(task: LocomotionTask, returns: np.ndarray) -> dict[str, Json] | None:
+    """Whether the set is what its kind promises; None where the protocol says nothing or there are too few episodes.
+
+    Random: mean return within 3 standard errors of the protocol's. Medium: mean score within 10 points of its threshold. Expert:
+    mean score at its aim (D4RL references).
+    """
+    if len(returns) < 2 or task.kind not in ("random", *LEVELS):
         return None
+    mean, score = float(returns.mean()), float(normalized_score(task.environment, returns.mean()))
+    if task.kind == "random":
+        expected, spread, episodes = RANDOM_RETURN[task.environment]
+        error = float(np.hypot(spread / np.sqrt(episodes), returns.std(ddof=1) / np.sqrt(len(returns))))
+        return {"expected_return": expected, "standard_error": error, "met": abs(mean - expected) <= 3 * error}
     if task.kind == "medium":
         threshold = MEDIUM_THRESHOLD[task.environment]
         return {"threshold": threshold, "tolerance": 10.0, "met": abs(score - threshold) <= 10.0}

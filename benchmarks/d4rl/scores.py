@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from benchmarks.base import Metric, unknown
+
+FloatOrArray = TypeVar("FloatOrArray", float, np.ndarray)
 
 NORMALIZED_SCORE = Metric(
     name="normalized_score",
@@ -40,13 +43,13 @@ def references(name: str) -> tuple[float, float]:
     raise unknown("task with reference scores", name, table)
 
 
-def normalized_score(name: str, returns: float | np.ndarray) -> float | np.ndarray:
+def normalized_score(name: str, returns: FloatOrArray) -> FloatOrArray:
     """100 (R - ref_min) / (ref_max - ref_min); never clipped."""
     low, high = references(name)
     return 100.0 * (returns - low) / (high - low)
 
 
-def normalized_spread(name: str, spread: float | np.ndarray) -> float | np.ndarray:
+def normalized_spread(name: str, spread: FloatOrArray) -> FloatOrArray:
     """A standard deviation of returns in score points: scaled only, never shifted by ref_min."""
     low, high = references(name)
     return 100.0 * spread / (high - low)

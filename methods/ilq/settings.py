@@ -11,7 +11,7 @@ from benchmarks.d4rl.models.behavior_training import BehaviorSettings
 from benchmarks.d4rl.models.dynamics import Penalty, Sample
 from benchmarks.d4rl.models.dynamics_training import DynamicsSettings
 from benchmarks.d4rl.models.limit_actions import LimitActionsSettings, check_count
-from benchmarks.d4rl.presets import published
+from benchmarks.d4rl.presets import DEMO_TRAINING, published
 from benchmarks.d4rl.warm_start import LrSchedule, check_warm_start
 
 
@@ -160,9 +160,7 @@ def preset_paper_cached(task: str) -> dict[str, Json]:
 def preset_small(task: str) -> dict[str, Json]:
     """The small-tier recipe, for every task alike. Not the paper's: warm start, cosine, caching, M, eta, delta, widths."""
     return {
-        "train_steps": 10_000,
-        "batch_size": 64,
-        "normalize_states": True,
+        **DEMO_TRAINING,
         "actor_hidden": (64, 64),
         "critic_hidden": (64, 64),
         "critic_lr": 3e-3,

@@ -13,13 +13,13 @@ STYLE = """
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6e8eb; --soft: #a0a8b1; --rule: #434a52; --page: #16181b; --band: #1e2125; }
 }
-body { margin: 2rem auto; padding: 0 1.5rem; max-width: 90rem; background: var(--page); color: var(--ink);
+body { margin: 2rem auto; padding: 0 1rem; max-width: 90rem; background: var(--page); color: var(--ink);
   font: 14px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.35rem; line-height: 1.3; margin: 0 0 1rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; border-block: 2px solid var(--ink); font-variant-numeric: tabular-nums; }
 caption { caption-side: top; text-align: left; padding-bottom: .75rem; color: var(--soft); }
-th, td { padding: .35rem .5rem; text-align: right; white-space: nowrap; font-weight: normal; }
+th, td { padding: .35rem .4rem; text-align: right; white-space: nowrap; font-weight: normal; }
 thead th { text-align: center; }
 thead tr:first-child th { font-weight: 600; }
 thead th[scope=col] { color: var(--soft); font-size: .85em; }
@@ -32,11 +32,11 @@ tbody tr:hover > * { background: var(--band); }
 th[scope=colgroup], .first { border-left: 1px solid var(--rule); }
 .published { color: var(--soft); }
 .spread, .remark { font-size: .85em; color: var(--soft); }
-.spread { display: inline-block; min-width: 5.5ch; text-align: left; }
+.spread { display: inline-block; min-width: 5ch; text-align: left; }
 .remark { display: block; }
 td u { text-underline-offset: .2em; }
 sup { line-height: 0; }
-td sup { position: absolute; }
+td sup { display: inline-block; width: 0; }
 sup a { color: inherit; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; margin-top: 1.25rem; max-width: 70rem;
   font-size: .9em; }

@@ -155,6 +155,15 @@ def test_the_manifest_says_what_the_rows_say(name: str, sets: Path) -> None:
     assert meta["terminal_share"] == pytest.approx(float(data.terminals.sum()) / len(spans))
 
 
+def test_a_random_set_is_accepted_where_its_mean_return_is_the_protocols(sets: Path) -> None:
+    meta = load("hopper-random", rows=ROWS).meta
+    returns = np.array(meta["returns"])
+    error = np.sqrt(19.9**2 / 200 + returns.var(ddof=1) / len(returns))
+    assert meta["acceptance"]["standard_error"] == pytest.approx(error, rel=1e-3)
+    assert meta["acceptance"]["met"]
+    assert abs(returns.mean() - 18.0) < 3 * error
+
+
 def test_the_manifest_names_the_behaviour_policies_and_their_checkpoints(sets: Path) -> None:
     both = load("hopper-medium-expert", rows=ROWS).meta["behaviours"]
     assert [entry["policy"] for entry in both] == ["hopper-medium.npz", "hopper-expert.npz"]
@@ -271,6 +280,13 @@ def test_a_flat_copy_with_an_index_of_its_own_is_not_believed(sets: Path) -> Non
     status = (folder_of("hopper-medium") / minari_store.HDF5).stat()
     index.write_text(json.dumps({**content, "source": {"size": status.st_size, "mtime_ns": status.st_mtime_ns}}))
     with pytest.raises(RepriseError, match="this flat copy is not of local/hopper-medium"):
+        load("hopper-medium", rows=ROWS)
+
+
+@pytest.mark.parametrize("file", ["manifest.json", "flat/index.json"])
+def test_a_damaged_json_file_is_refused_with_its_name(file: str, sets: Path) -> None:
+    (folder_of("hopper-medium") / file).write_text('{"hash": "cut off')
+    with pytest.raises(RepriseError, match=rf"{file}: not readable as JSON .*remove"):
         load("hopper-medium", rows=ROWS)
 
 

@@ -35,7 +35,7 @@ def make_result(
     **labels: str,
 ) -> RunResult:
     """A finished run of a column; `labels` replace or add to the usual ones."""
-    method = "ilq" if variant == "warm-start" else variant
+    method = "bc" if variant == "warm-start" else variant
     run = Run(
         family="offline_rl",
         task=task,

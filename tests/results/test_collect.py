@@ -52,7 +52,7 @@ def test_a_run_becomes_a_row_per_statistic_and_per_point_with_its_labels_and_pro
     }
     row = frame.iloc[0]
     assert (row["run_key"], row["seed"], row["status"]) == (run.run.key, 2, "finished")
-    assert (row["method"], row["variant"], row["tier"], row["note"]) == ("ilq", "warm-start", "demo", "by hand")
+    assert (row["method"], row["variant"], row["tier"], row["note"]) == ("bc", "warm-start", "demo", "by hand")
     assert row["dataset"] == "local/hopper-medium-v5-n100000-s0-v0"
     assert (row["provenance.commit"], row["provenance.wall_s"]) == ("abc123", 12.5)
     assert json.loads(row["provenance.packages"]) == {"torch": "2.13.0"}

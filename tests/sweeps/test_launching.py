@@ -1,0 +1,291 @@
+"""Sweeps of the toy family on a real local Ray and a real sqlite MLflow, through the command `reprise`."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+import pytest
+
+from benchmarks.base import Tag, home
+from sweeps.trial_folder import all_folders
+
+pytestmark = pytest.mark.usefixtures("ray", "store")
+
+SWEEP = """\
+name: toy
+family: toy
+tier: demo
+tasks: [toy-a]
+seeds: 2
+methods: [toy, {method: other, settings: {gain: 5}}]
+stack: [seed]
+"""
+
+
+def rows(query):
+    with sqlite3.connect(home() / "mlflow.db") as connection:
+        return connection.execute(query).fetchall()
+
+
+def keyed_runs():
+    """Run key -> how many active MLflow runs carry it."""
+    query = "SELECT value, COUNT(*) FROM tags JOIN runs USING (run_uuid) WHERE lifecycle_stage = 'active'"
+    return dict(rows(f"{query} AND key = '{Tag.RUN_KEY}' GROUP BY value"))
+
+
+def steps_trained():
+    """Trial folder -> the steps that its harness worked through, over all attempts."""
+    logs = home().glob("trials/*/training/steps.log")
+    return {path.parents[1].name: [int(line) for line in path.read_text().split()] for path in logs}
+
+
+def standing(reprise, path):
+    said = reprise("plan", path, "--json")
+    assert said.status == 0
+    return json.loads(said.out)
+
+
+def words(reprise, path):
+    return [run["status"] for run in standing(reprise, path)["runs"]]
+
+
+def test_sweep_is_trained_recorded_and_not_trained_again(reprise, write):
+    path = write(SWEEP)
+    assert set(words(reprise, path)) == {"to do"}
+    said = reprise("run", path)
+    assert said.status == 0, said.err
+    assert "toy: 4 of 4 runs finished" in said.out
+    assert "2 of 2: toy-a" in said.out
+    planned = {run["key"] for run in standing(reprise, path)["runs"]}
+    assert keyed_runs() == dict.fromkeys(planned, 1)
+    before = steps_trained()
+    again = reprise("run", path)
+    assert again.status == 0
+    assert "started" not in again.out
+    assert steps_trained() == before == dict.fromkeys(before, [1, 2, 3, 4])
+
+
+def test_scores_and_provenance_reach_mlflow(reprise, write, toy):
+    reprise("run", write(SWEEP))
+    folders = list(all_folders())
+    results = [result for folder in folders for result in folder.results()]
+    assert len(results) == 4
+    for result in results:
+        assert result.summary["toy_score"]["last"] == toy.score(result.run, 4)
+        found = result.provenance
+        assert (found["device"], found["threads"], found["precision"], found["stack"]) == ("cpu", 1, "fp32", 2)
+        assert {"commit", "dirty", "constraints", "data_hash", "torch", "ray", "mlflow", "numpy", "python"} <= set(found)
+        assert found["wall_s"] > 0
+        assert found["cpu_s"] > 0
+    values = rows("SELECT DISTINCT value FROM latest_metrics WHERE key = 'toy_score.last'")
+    assert {value for (value,) in values} == {result.summary["toy_score"]["last"] for result in results}
+
+
+def test_more_seeds_train_only_the_new_ones(reprise, write):
+    path = write(SWEEP)
+    reprise("run", path)
+    before = keyed_runs()
+    first = set(steps_trained())
+    said = reprise("run", path, "--seeds", "4", "--methods", "toy")
+    assert said.status == 0
+    assert len(keyed_runs()) == len(before) + 2
+    assert set(keyed_runs().values()) == {1}
+    (new,) = set(steps_trained()) - first
+    (folder,) = [folder for folder in all_folders() if folder.path.name == new]
+    assert [run.seed for run in folder.plan().runs] == [2, 3]
+
+
+def test_run_trained_by_one_sweep_is_not_trained_by_another(reprise, write):
+    reprise("run", write(SWEEP))
+    before = steps_trained()
+    said = reprise("run", write(SWEEP.replace("name: toy", "name: other").replace("stack: [seed]", ""), "other.yaml"))
+    assert said.status == 0
+    assert steps_trained() == before
+
+
+CRASHING = SWEEP.replace("{method: other, settings: {gain: 5}}", "{method: other, settings: {crash: 3}}")
+
+
+def test_failed_trial_is_reported_and_tried_again_alone(reprise, write, tmp_path, monkeypatch):
+    monkeypatch.setenv("REPRISE_TOY_MENDED", str(tmp_path / "mended"))
+    path = write(CRASHING)
+    said = reprise("run", path)
+    assert said.status == 1
+    assert "FAILED toy-a other seeds 0 1: ValueError: toy crash at step 3" in said.out
+    assert words(reprise, path) == ["finished", "finished", "failed", "failed"]
+    assert len(keyed_runs()) == 2
+    status = reprise("status", path)
+    assert status.status == 1
+    assert "ValueError: toy crash at step 3" in status.out
+    key = standing(reprise, path)["runs"][2]["key"]
+    assert "in _misbehave" in reprise("logs", key[:10]).out
+
+    (tmp_path / "mended").touch()
+    more = reprise("run", path, "--failed", "--seeds", "3")
+    assert more.status == 0
+    assert words(reprise, path) == ["finished"] * 4
+    assert set(keyed_runs().values()) == {1}
+    assert len(keyed_runs()) == 4  # the third seeds were not asked for by --failed
+    assert [1, 2, 3, 4] in steps_trained().values()  # steps 1 and 2 came from the checkpoint of the failed attempt
+    assert rows("SELECT COUNT(*) FROM tags WHERE key = 'reprise.failure'") == [(0,)]
+
+
+def test_worker_that_dies_fails_its_trial_and_no_other(reprise, write):
+    path = write(SWEEP.replace("{method: other, settings: {gain: 5}}", "{method: other, settings: {kill: 2}}"))
+    said = reprise("run", path)
+    assert said.status == 1
+    assert "FAILED toy-a other seeds 0 1: its Ray worker died" in said.out
+    assert words(reprise, path) == ["finished", "finished", "failed", "failed"]
+    assert len(keyed_runs()) == 2
+
+
+def test_result_with_nan_is_a_failure(reprise, write):
+    said = reprise("run", write(SWEEP.replace("{gain: 5}", "{gain: .nan}")))
+    assert said.status == 2
+    assert said.err.startswith("reprise: ")
+
+
+def test_artifacts_are_built_once_before_the_runs_that_need_them(reprise, write):
+    sweep = SWEEP.replace("tasks: [toy-a]", "tasks: [toy-built, toy-b]").replace("{gain: 5}", "{model: true}")
+    path = write(sweep)
+    plan = reprise("plan", path)
+    assert "dataset toy-built-data: not built yet (reprise run builds it)" in plan.out
+    said = reprise("run", path)
+    assert said.status == 0, said.out + said.err
+    assert sorted((home() / "builds.log").read_text().split("\n")) == ["", "model toy-b", "model toy-built", "toy-data"]
+    assert len(keyed_runs()) == 8
+    assert reprise("run", path).status == 0
+    assert len((home() / "builds.log").read_text().splitlines()) == 3
+
+
+def test_missing_dataset_names_the_command_that_gets_it(reprise, write):
+    said = reprise("run", write(SWEEP.replace("toy-a", "toy-missing")))
+    assert said.status == 2
+    assert "dataset toy-lost does not exist; run `reprise data fetch toy-lost`" in said.err
+    assert not list(all_folders())
+
+
+def test_trial_larger_than_the_machine_is_refused(reprise, write):
+    said = reprise("run", write(SWEEP + "resources: {cpu: 4096}\n"))
+    assert said.status == 2
+    assert "a trial asks for 4096 CPU" in said.err
+    assert said.err.count("\n") == 1
+
+
+ASHA = """\
+name: asha
+family: toy
+tasks: [toy-a, toy-b]
+seeds: 2
+methods: [{method: toy, grid: {gain: [9, 8, 3, 2, 1]}}]
+stack: [seed]
+training: {steps: 20, seconds_per_step: 0.02}
+scheduler: {asha: {grace_period: 10, reduction_factor: 2}}
+"""
+
+
+def test_asha_stops_trials_that_never_look_finished(reprise, write):
+    path = write(ASHA)
+    said = reprise("run", path)
+    assert said.status == 0, said.out + said.err
+    found = standing(reprise, path)["runs"]
+    by_word = {word: {run["key"] for run in found if run["status"] == word} for word in ("finished", "stopped early")}
+    assert by_word["stopped early"]
+    assert by_word["finished"] | by_word["stopped early"] == {run["key"] for run in found}
+    best = {run["key"] for run in found if run["variant"] == "toy[gain=9]"}
+    assert best <= by_word["finished"]
+    assert keyed_runs() == dict.fromkeys(by_word["finished"], 1)
+    stopped = rows(f"SELECT run_uuid FROM tags WHERE key = '{Tag.STATUS}' AND value = 'stopped_early'")
+    assert stopped
+    partial = [folder.stopped()[0] for folder in all_folders() if not folder.finished()]
+    assert all(result.status == "stopped_early" and 0 < len(result.curve) < 20 for result in partial)
+
+    before = steps_trained()
+    assert reprise("run", path).status == 0
+    assert steps_trained() == before  # this sweep is over: its scheduler has decided
+    whole = write(ASHA.replace("scheduler", "about: x #"), "whole.yaml")
+    assert reprise("run", whole).status == 0
+    assert set(keyed_runs()) == {run["key"] for run in found}
+    assert set(keyed_runs().values()) == {1}
+
+
+OPTUNA = """\
+name: search
+family: toy
+tasks: [toy-a]
+seeds: 2
+methods: [{method: toy, search: {gain: {uniform: [0, 10]}, width: {choice: [4, 8]}}}]
+stack: [seed]
+search: {algorithm: optuna, samples: 6, seed: 1}
+"""
+
+
+def test_optuna_search_trains_its_samples_and_goes_on_where_it_was(reprise, write):
+    path = write(OPTUNA)
+    said = reprise("run", path)
+    assert said.status == 0, said.out + said.err
+    assert len(keyed_runs()) == 12
+    folders = list(all_folders())
+    assert len({folder.search() for folder in folders}) == 1
+    gains = {folder.plan().runs[0].settings["gain"] for folder in folders}
+    assert len(gains) == 6
+    assert all(0 <= gain <= 10 for gain in gains)
+    assert "0 search samples" not in reprise("plan", path).out
+    assert reprise("run", path).status == 0
+    assert len(list(all_folders())) == 6
+    assert reprise("run", write(OPTUNA.replace("samples: 6", "samples: 8"))).status == 0
+    assert len(list(all_folders())) == 8
+    assert keyed_runs().keys() == {run.key for folder in all_folders() for run in folder.plan().runs}
+    assert set(keyed_runs().values()) == {1}
+
+
+def test_optuna_search_reports_failures(reprise, write):
+    said = reprise("run", write(OPTUNA.replace("method: toy,", "method: toy, settings: {crash: 1},").replace("samples: 6", "samples: 2")))
+    assert said.status == 1
+    assert said.out.count("ValueError: toy crash") >= 2
+    assert keyed_runs() == {}
+
+
+def test_results_are_recorded_later_when_the_store_fails_meanwhile(reprise, write, monkeypatch):
+    """The store stops answering while trials end: training goes on, nothing is lost, the next start records it."""
+    from benchmarks.base import RepriseError
+    from sweeps.tracking import Tracking
+
+    def refuse(self, *arguments):
+        raise RepriseError("the store is away")
+
+    path = write(SWEEP)
+    with monkeypatch.context() as patch:
+        patch.setattr(Tracking, "record", refuse)
+        said = reprise("run", path)
+    assert said.status == 2
+    assert "the store is away" in said.err
+    assert keyed_runs() == {}
+    again = reprise("run", path)
+    assert again.status == 0
+    assert "recorded 4 finished runs that an earlier launch left unrecorded" in again.out
+    assert set(keyed_runs().values()) == {1}
+
+
+def test_json_of_a_run_is_all_that_stands_on_stdout(reprise, write):
+    said = reprise("run", write(SWEEP), "--json")
+    answer = json.loads(said.out)
+    assert answer["failures"] == []
+    assert {run["status"] for run in answer["runs"]} == {"finished"}
+    assert "1 of 2: toy-a" in said.err
+
+
+def test_clean_frees_checkpoints_and_keeps_results(reprise, write):
+    path = write(SWEEP)
+    reprise("run", path)
+    assert steps_trained()
+    assert "would free" in reprise("clean", "--dry-run").out
+    assert steps_trained()
+    assert "freed" in reprise("clean").out
+    assert not steps_trained()
+    assert words(reprise, path) == ["finished"] * 4
+    assert len(keyed_runs()) == 4
+    assert reprise("clean", "--all", "--yes").status == 0
+    assert not (home() / "mlflow.db").exists()
+    assert words(reprise, path) == ["to do"] * 4
