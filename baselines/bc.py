@@ -53,6 +53,7 @@ class BC(StackedMethod):
     name = "bc"
     label = "BC"
     version = 1
+    passes = 3.0
     paper = "as in CORL (Tarasov et al. 2022)"
     Settings = Settings
     presets = {
@@ -92,7 +93,8 @@ class BC(StackedMethod):
 
     def _loss(self, batch: Batch) -> Tensor:
         if isinstance(self.actor, TanhGaussianActor):
-            return likelihood_loss(*self.actor(batch.states), batch.actions)
+            mean, log_std = self.actor(batch.states)
+            return likelihood_loss(mean, log_std, batch.actions)
         return (torch.tanh(self.actor(batch.states)) - batch.actions).square().mean((1, 2))
 
     @torch.no_grad()

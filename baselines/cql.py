@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from baselines.cql_networks import AffineTanhGaussianActor, CriticPair, Init, arguments, finish
+from baselines.cql_networks import AffineTanhGaussianActor, CriticInit, CriticPair, Init, arguments, finish
 from benchmarks.base import register
 from benchmarks.d4rl.action_blocks import ActionBlocks
 from benchmarks.d4rl.method import Batch, Draw, StackedMethod
@@ -18,6 +18,9 @@ from benchmarks.d4rl.networks import LOG_2, TanhGaussianActor, copy_of, squash, 
 from benchmarks.d4rl.optimisers import StackedAdam, TargetUpdate
 from benchmarks.d4rl.presets import DEMO_TRAINING, published
 from benchmarks.d4rl.warm_start import LrSchedule, WarmStart, check_warm_start, likelihood_loss
+
+Gaussian = tuple[Tensor, Tensor]
+"""Mean before the tanh and log_std, (S, B, A) each."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ class CQL(StackedMethod):
     name = "cql"
     label = "CQL"
     version = 1
+    passes = 260.0
     paper = "Kumar et al. 2020, Conservative Q-Learning for Offline Reinforcement Learning"
     Settings = Settings
     presets = {
@@ -141,7 +145,7 @@ class CQL(StackedMethod):
     def _critics(self) -> CriticPair:
         s, p = self.settings, self.problem
         layers = (s.critic_1_hidden_layers, s.critic_2_hidden_layers)
-        init = "orthogonal" if s.orthogonal_init else s.actor_init
+        init: CriticInit = "orthogonal" if s.orthogonal_init else s.actor_init
         return CriticPair(
             p.observation_dim, p.action_dim, s.critic_hidden_width, layers, self.seeded("init.critic"), init
         )
@@ -152,7 +156,7 @@ class CQL(StackedMethod):
         self.critic_adam = StackedAdam(self.critics.parameters(), self.rates("critic_lr"))
         self.alpha_adam = StackedAdam([self.log_alpha], self._rates_or("alpha_lr", "actor_lr"))
         self.alpha_prime_adam = StackedAdam([self.log_alpha_prime], self._rates_or("alpha_prime_lr", "critic_lr"))
-        self.blocks = [ActionBlocks(stack) for stack in self.critics.stacks]
+        self.blocks = [ActionBlocks(stack) for stack in self.critics.parts()]
         self.soft_update = TargetUpdate(self.critics, self.target, self.rates("target_tau"))
         self.warm = WarmStart(s.warm_steps, s.actor_lr_after_warm, s.lr_schedule, self.problem.steps)
         self.discount, self.cql_alpha = self.scalar("discount"), self.scalar("cql_alpha")
@@ -188,10 +192,10 @@ class CQL(StackedMethod):
         return self.warming, self.cloning
 
     def update(self, batch: Batch, noise: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        policy = self.actor(batch.states)
+        policy: Gaussian = self.actor(batch.states)
         action, log_pi = squash(*policy, noise["policy"])
         with torch.no_grad():
-            next_policy = self.actor(batch.next_states)
+            next_policy: Gaussian = self.actor(batch.next_states)
         alpha = self._alpha()
         if self.settings.update_schedule == "in_turn":
             self._update_temperature(log_pi)
@@ -208,7 +212,11 @@ class CQL(StackedMethod):
 
     def _alpha(self) -> Tensor:
         """alpha_multiplier * exp(log alpha), or the multiplier alone; (S, 1)."""
-        return self.alpha_multiplier * self.log_alpha.detach().exp() if self.settings.auto_entropy else self.alpha_multiplier
+        return (
+            self.alpha_multiplier * self.log_alpha.detach().exp()
+            if self.settings.auto_entropy
+            else self.alpha_multiplier
+        )
 
     def _update_temperature(self, log_pi: Tensor) -> None:
         """Minimise -log_alpha (log pi + H), H = -|A|; the warm start leaves the temperature alone."""
@@ -219,13 +227,13 @@ class CQL(StackedMethod):
     def _update_actor(
         self,
         batch: Batch,
-        policy: tuple[Tensor, Tensor],
+        policy: Gaussian,
         action: Tensor,
         log_pi: Tensor,
         alpha: Tensor,
         noise: Mapping[str, Tensor],
     ) -> Tensor:
-        """alpha log pi - min_j Q_j(s, a_pi); the official warm-up puts log pi(a_data) in the place of Q; ours is likelihood alone."""
+        """alpha log pi - min_j Q_j(s, a_pi); the published warm-up puts log pi(a_data) in Q's place, ours is that alone."""
         if self.warming:
             loss = likelihood_loss(*policy, batch.actions)
         elif self.cloning:
@@ -235,7 +243,7 @@ class CQL(StackedMethod):
         self.actor_adam.step(loss.sum())
         return loss.detach()
 
-    def _cloned_density(self, policy: tuple[Tensor, Tensor], actions: Tensor, noise: Mapping[str, Tensor]) -> Tensor:
+    def _cloned_density(self, policy: Gaussian, actions: Tensor, noise: Mapping[str, Tensor]) -> Tensor:
         if self.settings.warmup_log_density == "fresh_sample":
             return squash(*policy, noise["warmup"])[1]
         return tanh_gaussian_log_density(*policy, actions, limit=1.0 - 1e-6)
@@ -245,8 +253,8 @@ class CQL(StackedMethod):
     def _update_critics(
         self,
         batch: Batch,
-        policy: tuple[Tensor, Tensor],
-        next_policy: tuple[Tensor, Tensor],
+        policy: Gaussian,
+        next_policy: Gaussian,
         alpha: Tensor,
         noise: Mapping[str, Tensor],
     ) -> dict[str, Tensor]:
@@ -295,9 +303,7 @@ class CQL(StackedMethod):
         return torch.clamp(lse - q[:, :, 0], *self.clip)
 
     @torch.no_grad()
-    def _target(
-        self, batch: Batch, next_policy: tuple[Tensor, Tensor], alpha: Tensor, noise: Tensor
-    ) -> Tensor:
+    def _target(self, batch: Batch, next_policy: Gaussian, alpha: Tensor, noise: Tensor) -> Tensor:
         """y = r + gamma (1 - d) min_j Qb_j(s', a'), or the best of several a' (`max_target_backup`); (S, B)."""
         s = self.settings
         mean, log_std = next_policy
@@ -316,8 +322,8 @@ class CQL(StackedMethod):
     def _proposals(
         self,
         batch: Batch,
-        policy: tuple[Tensor, Tensor],
-        next_policy: tuple[Tensor, Tensor],
+        policy: Gaussian,
+        next_policy: Gaussian,
         noise: Mapping[str, Tensor],
     ) -> tuple[Tensor, Tensor]:
         """Actions (S, 1 + 3N, B, A): the data's, N uniform, N of pi(. | s'), N of pi(. | s); log densities (S, 3N, B)."""

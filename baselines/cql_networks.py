@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from benchmarks.d4rl.networks import StackedCritics, StackedMLP, TanhGaussianActor, orthogonal, xavier_uniform
 
 Init = Literal["pytorch_default", "small_last_layer", "rlkit"]
-"""`small_last_layer` is CORL's (last layer Xavier uniform with gain 0.01 and zero bias), `rlkit` that of the official code."""
+CriticInit = Literal["orthogonal", "pytorch_default", "small_last_layer", "rlkit"]
+"""`small_last_layer` is CORL's (last layer Xavier uniform with gain 0.01 and zero bias), `rlkit` that of the official code;
+`orthogonal` is CORL's for critics (hidden layers with gain sqrt 2, last layer 0.01, zero biases)."""
 
 RLKIT_LAST = {"actor": 1e-3, "critic": 3e-3}
 """rlkit's bound on weights and biases of the last layer."""
@@ -28,15 +30,19 @@ def _uniform(bound: float | None) -> Any:
     return fill
 
 
-def arguments(init: Init, role: Literal["actor", "critic"]) -> dict[str, Any]:
+def arguments(init: CriticInit, role: Literal["actor", "critic"]) -> dict[str, Any]:
     """What `StackedMLP` is called with; `finish` then sets the last biases."""
+    if init == "orthogonal":
+        return {"hidden_init": orthogonal(2**0.5), "last_init": orthogonal(0.01), "bias": 0.0}
     if init == "rlkit":
         return {"hidden_init": _uniform(None), "last_init": _uniform(RLKIT_LAST[role]), "bias": 0.1}
     return {"last_init": xavier_uniform(0.01)} if init == "small_last_layer" else {}
 
 
 @torch.no_grad()
-def finish(net: StackedMLP, init: Init, role: Literal["actor", "critic"], seeds: Sequence[torch.Generator]) -> None:
+def finish(
+    net: StackedMLP, init: CriticInit, role: Literal["actor", "critic"], seeds: Sequence[torch.Generator]
+) -> None:
     """Last biases: zero (`small_last_layer`) or drawn within rlkit's bound; one generator per slice of `net`."""
     if init == "small_last_layer":
         net.biases[-1].zero_()
@@ -70,28 +76,29 @@ class CriticPair(nn.Module):
         width: int,
         layers: tuple[int, int],
         seeds: Sequence[torch.Generator],
-        init: Init | Literal["orthogonal"],
+        init: CriticInit,
     ) -> None:
         super().__init__()
         count = 2 if layers[0] == layers[1] else 1
+        per_slice = [generator for generator in seeds for _ in range(count)]
         self.stacks = nn.ModuleList()
         for depth in layers[: 3 - count]:
-            if init == "orthogonal":
-                how: dict[str, Any] = {"hidden_init": orthogonal(2**0.5), "last_init": orthogonal(0.01), "bias": 0.0}
-            else:
-                how = arguments(init, "critic")
+            how = arguments(init, "critic")
             stack = StackedCritics(observation_dim, action_dim, [width] * depth, seeds, count, **how)
-            if init != "orthogonal":
-                finish(stack.net, init, "critic", [generator for generator in seeds for _ in range(count)])
+            finish(stack.net, init, "critic", per_slice)
             self.stacks.append(stack)
+
+    def parts(self) -> list[StackedCritics]:
+        """The stacks, critic 1 first."""
+        return [cast(StackedCritics, stack) for stack in self.stacks]
 
     def forward(self, states: Tensor, actions: Tensor, frozen: bool = False) -> Tensor:
         """Q (S, 2, B) as in `StackedCritics`."""
-        return self._joined([stack(states, actions, frozen=frozen) for stack in self.stacks])
+        return self._joined([stack(states, actions, frozen=frozen) for stack in self.parts()])
 
     def many(self, states: Tensor, actions: Tensor) -> Tensor:
         """Q (S, 2, M, B) of several actions per state, as in `StackedCritics.many`."""
-        return self._joined([stack.many(states, actions) for stack in self.stacks])
+        return self._joined([stack.many(states, actions) for stack in self.parts()])
 
     @staticmethod
     def _joined(values: list[Tensor]) -> Tensor:

@@ -33,8 +33,8 @@ class StackedCVAE(nn.Module):
     def loss(self, states: Tensor, actions: Tensor, noise: Tensor, reduction: Reduction) -> Tensor:
         """KL divergence plus squared reconstruction error, (S,); noise (S, B, L) standard normal.
 
-        `sums` adds over latents and action dimensions before the mean over the batch (MCQ repository), `means` averages over
-        them as well (OfflineRL-Kit).
+        `sums` adds over latents and action dimensions before the mean over the batch (MCQ repository), `means` averages
+        over them as well (OfflineRL-Kit).
         """
         mean, log_std = self.encoder(torch.cat([states, actions], -1)).chunk(2, -1)
         log_std = log_std.clamp(LOG_STD_MIN, LOG_STD_MAX)

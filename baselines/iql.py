@@ -96,6 +96,7 @@ class IQL(StackedMethod):
     name = "iql"
     label = "IQL"
     version = 1
+    passes = 23.0
     paper = "Kostrikov et al. 2022, Offline Reinforcement Learning with Implicit Q-Learning"
     Settings = Settings
     presets = {

@@ -1,8 +1,8 @@
 """MCQ: mildly conservative Q-learning (Lyu et al. 2022). Actions of the policy are pulled to the best behaviour value.
 
-Sources: MCQ repository (preset `official`) and OfflineRL-Kit (preset `kit`); methods specification, section 3. Shapes: S runs,
-B rows, R rows of states at which the policy's own actions are judged (2B, or B with ood_states=current), n such actions per
-state, N behaviour actions per state.
+Sources: MCQ repository (preset `official`) and OfflineRL-Kit (preset `kit`); methods specification, section 3. Shapes:
+S runs, B rows, R rows of states at which the policy's own actions are judged (2B, or B with ood_states=current), n such
+actions per state, N behaviour actions per state.
 """
 
 from __future__ import annotations
@@ -31,19 +31,22 @@ MARGIN_TASKS = frozenset(
 )
 POSITIVE_TASKS = frozenset({"maze2d-umaze", "maze2d-umaze-dense", "maze2d-medium", "maze2d-medium-dense"})
 MARGIN, NEAR = 5.0, 0.1
-"""Task-specific paths of the official code: the margin below y', and the squared distance under which an action is not judged."""
+"""Task-specific paths of the official code: the margin below y', and the squared distance under which an action is not
+judged.
+"""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Methods specification, section 3. Widths in units, learning rates per step; defaults are the official code's, but lam.
+    """Methods specification, section 3. Widths in units, learning rates per step; defaults are the official code's, but
+    lam.
 
-    lam: weight of the in-sample loss; n_behavior_actions: N. alpha_lr None: the actor's rate; alpha_max: clamp of alpha from
-    above. pseudo_critics, clamp_pseudo_target, ood_actions_per_state, ood_states, cvae_loss, actor_dropout, alpha_update:
-    where the two public versions differ. mcq_special_cases: the official code's paths for single tasks.
+    lam: weight of the in-sample loss; n_behavior_actions: N. alpha_lr None: the actor's rate; alpha_max: clamp of alpha
+    from above. pseudo_critics, clamp_pseudo_target, ood_actions_per_state, ood_states, cvae_loss, actor_dropout,
+    alpha_update: where the two public versions differ. mcq_special_cases: the official code's paths for single tasks.
 
-    Not the paper's: limit_offset (added to y', in units of Q), behavior=cached_diffusion (N of limit_cache_size actions of a
-    frozen diffusion model in place of the CVAE), lr_schedule, warm_steps, actor_lr_after_warm.
+    Not the paper's: limit_offset (added to y', in units of Q), behavior=cached_diffusion (N of limit_cache_size actions
+    of a frozen diffusion model in place of the CVAE), lr_schedule, warm_steps, actor_lr_after_warm.
     """
 
     actor_hidden: tuple[int, ...] = (400, 400, 400)
@@ -185,11 +188,14 @@ def small(task: str) -> dict[str, Json]:
 
 @register
 class MCQ(StackedMethod):
-    """Mildly conservative Q-learning; order of a step: CVAE, temperature (first), critics, actor, temperature (last), targets."""
+    """Mildly conservative Q-learning; order of a step: CVAE, temperature (first), critics, actor, temperature (last),
+    targets.
+    """
 
     name = "mcq"
     label = "MCQ"
     version = 1
+    passes = 210.0
     paper = "Lyu et al. 2022, Mildly Conservative Q-Learning for Offline Reinforcement Learning"
     Settings = Settings
     presets: ClassVar[Mapping[str, Any]] = {"official": official, "kit": kit, "small": small}
@@ -209,7 +215,7 @@ class MCQ(StackedMethod):
     )
 
     @classmethod
-    def models(cls, settings: Settings, source: Source) -> Mapping[str, FrozenModel]:
+    def models(cls, settings: Any, source: Source) -> Mapping[str, FrozenModel]:
         if settings.behavior == "cvae":
             return {}
         found = {"limit_actions": limit_actions.limit_actions(settings.cache("observations"), source)}
@@ -238,7 +244,9 @@ class MCQ(StackedMethod):
     def build_optimisers(self) -> None:
         s, p = self.settings, self.problem
         actor_rates = self.rates("actor_lr")
-        alpha_rates = [a if run.alpha_lr is None else run.alpha_lr for a, run in zip(actor_rates, self.runs, strict=True)]
+        alpha_rates = [
+            a if run.alpha_lr is None else run.alpha_lr for a, run in zip(actor_rates, self.runs, strict=True)
+        ]
         self.actor_adam = StackedAdam(self.actor.parameters(), actor_rates)
         self.critic_adam = StackedAdam(self.critics.parameters(), self.rates("critic_lr"))
         self.alpha_adam = StackedAdam([self.log_alpha], alpha_rates)
@@ -332,8 +340,8 @@ class MCQ(StackedMethod):
         if not drop:
             return self.actor(states)
         layers = range(len(self.settings.actor_hidden))
-        masks = [(noise[f"dropout.{name}.{layer}"] >= drop) / (1.0 - drop) for layer in layers]
-        mean, log_std = self.actor.net(states, [m.to(states) for m in masks]).chunk(2, -1)
+        masks = [(noise[f"dropout.{name}.{layer}"] >= drop).to(states) / (1.0 - drop) for layer in layers]
+        mean, log_std = self.actor.net(states, masks).chunk(2, -1)
         return mean, log_std.clamp(self.settings.log_std_min, self.settings.log_std_max)
 
     def _critic_loss(
@@ -372,7 +380,7 @@ class MCQ(StackedMethod):
         starts = noise["limit_start"].split(self.problem.batch_size, dim=1)
         count = self.settings.n_behavior_actions
         pairs = zip(self.caches, starts, strict=True)
-        chosen = [limit_actions.choose(cache, batch.index, start, count) for cache, start in pairs]
+        chosen = [limit_actions.choose(cache, batch.rows, start, count) for cache, start in pairs]
         return torch.cat(chosen, 2).to(states.dtype)
 
     def _pseudo_target(self, states: Tensor, b: Tensor) -> Tensor:

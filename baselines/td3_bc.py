@@ -49,6 +49,7 @@ class TD3BC(StackedMethod):
     name = "td3_bc"
     label = "TD3+BC"
     version = 1
+    passes = 16.0
     paper = "Fujimoto and Gu 2021, A Minimalist Approach to Offline Reinforcement Learning"
     Settings = Settings
     presets = {
@@ -77,7 +78,10 @@ class TD3BC(StackedMethod):
         self.actor_follows = TargetUpdate(self.actor, self.target_actor, tau)
         self.critics_follow = TargetUpdate(self.critics, self.target_critics, tau)
         self.discount, self.alpha = self.scalar("discount"), self.scalar("alpha")
-        self.policy_noise, self.noise_clip = self.scalar("policy_noise")[..., None], self.scalar("noise_clip")[..., None]
+        self.policy_noise, self.noise_clip = (
+            self.scalar("policy_noise")[..., None],
+            self.scalar("noise_clip")[..., None],
+        )
 
     def draws(self) -> Mapping[str, Draw]:
         return {"target": Draw("normal", (self.problem.batch_size, self.problem.action_dim))}

@@ -285,6 +285,8 @@ class Benchmark(Protocol):
     """A family: its tasks and the harness that trains every method of the family."""
 
     family: str
+    reuse_workers: bool
+    """Whether a process may train one stack after another. It saves seconds a trial; not where state stays behind."""
 
     def tasks(self) -> Mapping[str, Task]:
         """Every task by name."""

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.base import RepriseError, RunResult, home
+from benchmarks.base import RepriseError, RunResult, home, unknown
 from results import published
 from results.collect import collect, find
 from results.paper_table import paper_table
@@ -44,6 +44,7 @@ def table(
         Path | None, typer.Option(help="Read exported records (file or folder) instead of MLflow.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the files.")] = None,
+    sweep: Annotated[str | None, typer.Option(help="Only the runs that this sweep last asked for.")] = None,
     keys: Annotated[Path | None, typer.Option(help="A file with run keys (`reprise plan --json`): only these.")] = None,
     where: Annotated[
         list[str] | None, typer.Option(help="[COLUMN:]FIELD=VALUE: only runs like this; repeatable.")
@@ -51,6 +52,10 @@ def table(
     all_tasks: Annotated[bool, typer.Option("--all-tasks", help="Also show tasks without runs of ours.")] = False,
 ) -> None:
     """Draw a paper's table: ours beside the published numbers, in every format."""
+    if sweep is not None and keys is not None:
+        raise RepriseError("--sweep and --keys both say which runs; give one of them")
+    if sweep is not None:
+        keys = sweep_keys(sweep)
     conditions = tuple(Condition.parse(text) for text in where or ())
     drawn, tier = draw_table(
         name,
@@ -85,6 +90,16 @@ def export(
     folder = (out or home() / "records").absolute()
     for path, count in export_records(folder, sweep or (), tier):
         typer.echo(f"wrote {path} ({count} runs)")
+
+
+def sweep_keys(sweep: str) -> Path:
+    """The file in which `reprise run` keeps the run keys of a sweep; RepriseError where the sweep never ran here."""
+    folder = home() / "sweeps"
+    path = folder / f"{sweep}.json"
+    if not path.is_file():
+        ran = sorted(file.stem for file in folder.glob("*.json"))
+        raise unknown("sweep (none of that name has run here)", sweep, ran, str(folder))
+    return path
 
 
 def read_keys(path: Path) -> set[str]:

@@ -64,21 +64,24 @@ def overview() -> str:
 
 def _call(name: str, words: list[str]) -> int:
     """Import the command, wrap it with typer, and turn errors into one message and an exit status."""
+    import typer
+
     from benchmarks.base import RepriseError
 
     try:
-        command = _click_command(name)
-        result = command.main(args=words, prog_name=f"reprise {name}", standalone_mode=False)
-        return result if isinstance(result, int) else 0
+        result = _click_command(name).main(args=words, prog_name=f"reprise {name}", standalone_mode=False)
     except RepriseError as error:
         _stop(str(error))
-    except KeyboardInterrupt:
-        _stop("interrupted; the same command goes on from here", INTERRUPTED)
+    except typer.Abort:
+        _stop("nothing was changed", 1)
     except Exception as error:
-        if hasattr(error, "exit_code") and hasattr(error, "show"):  # click: bad options, aborted prompts
+        if hasattr(error, "exit_code") and hasattr(error, "show"):  # typer's own: bad options and arguments
             error.show()
             return int(error.exit_code)
         raise
+    if result == INTERRUPTED:  # how typer hands a KeyboardInterrupt on
+        _stop("interrupted; the same command goes on from here", INTERRUPTED)
+    return result if isinstance(result, int) else 0
 
 
 def _click_command(name: str) -> Any:

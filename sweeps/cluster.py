@@ -6,11 +6,17 @@ import contextlib
 import logging
 import os
 import shutil
+import signal
 import site
+import socket
+import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from benchmarks.base import Json, RepriseError, home
 from sweeps import provenance
@@ -20,7 +26,7 @@ from sweeps.schema import Resources
 QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial that asks for no GPU sees none
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # the first reports of a trial have no score
@@ -36,6 +42,10 @@ WORKER = {
     "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",  # a stopped trial may take that long to unwind before its worker is reused
 }
 
+SCRATCH = "reprise-"
+OWNER = "owner.lock"
+"""Temporary folders are named so; the lock inside is held as long as the driver lives."""
+
 SOCKET_PATH = 50
 """Longest temporary folder that leaves Ray room for its sockets (107 bytes in all)."""
 
@@ -50,18 +60,19 @@ def cluster(address: str | None = None) -> Iterator[Path]:
     warnings.filterwarnings("ignore", module="ray")
     import ray
 
-    scratch = _scratch()
     ours = not ray.is_initialized()
-    try:
-        if ours:
-            _connect(address, scratch)
-        for name in ("ray", "ray.tune"):
-            logging.getLogger(name).setLevel(logging.ERROR)
-        yield scratch / "tune"
-    finally:
-        if ours:
-            ray.shutdown()
-        shutil.rmtree(scratch, ignore_errors=True)
+    with _scratch() as scratch:
+        try:
+            if ours:
+                with _signals_kept():
+                    _connect(address, scratch)
+            logging.getLogger("ray").setLevel(logging.ERROR)
+            logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # failures of trials are told by the launcher
+            with contextlib.redirect_stdout(sys.stderr):  # Ray prints what its daemons say; standard output is ours
+                yield scratch / "tune"
+        finally:
+            if ours:
+                ray.shutdown()
 
 
 def _connect(address: str | None, scratch: Path) -> None:
@@ -70,6 +81,7 @@ def _connect(address: str | None, scratch: Path) -> None:
     python_path = _python_path()
     try:
         if address is not None:
+            _knock(address)
             environment = {"env_vars": {**QUIET, "PYTHONPATH": python_path}}
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=environment)
             return
@@ -82,8 +94,18 @@ def _connect(address: str | None, scratch: Path) -> None:
                 _temp_dir=str(scratch),
             )
     except (ConnectionError, OSError, ValueError, RuntimeError) as error:
-        target = f"the Ray cluster at {address}" if address else "a local Ray"
-        raise RepriseError(f"cannot start {target}: {str(error).splitlines()[0]}") from error
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if address is None:
+            raise RepriseError(f"cannot start a local Ray: {reason}") from error
+        remedy = "check that it is up and, where it asks for a token, that this user was given it (Ray: token authentication)"
+        raise RepriseError(f"cannot reach the Ray cluster at {address}: {reason}; {remedy}") from error
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens at HOST:PORT: Ray itself would try for minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 @contextlib.contextmanager
@@ -110,10 +132,32 @@ def _python_path() -> str:
     return os.pathsep.join(dict.fromkeys(given if installed else [str(ROOT), *given]))
 
 
-def _scratch() -> Path:
-    """A new temporary folder on a short path."""
-    parent = tempfile.gettempdir()
-    return Path(tempfile.mkdtemp(prefix="reprise-", dir=parent if len(parent) <= SOCKET_PATH else "/tmp"))
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray puts handlers of its own in place, under which SIGTERM aborts the driver; put ours back after the block."""
+    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    """A temporary folder on a short path for the time of the block. Those of drivers that were killed are removed."""
+    place = tempfile.gettempdir()
+    parent = Path(place if len(place) <= SOCKET_PATH else "/tmp")
+    for left in parent.glob(f"{SCRATCH}*/{OWNER}"):
+        with contextlib.suppress(Timeout, OSError), FileLock(left, timeout=0):
+            shutil.rmtree(left.parent, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=parent))
+    try:
+        with FileLock(folder / OWNER):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_resources(resources: Resources) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -49,14 +50,16 @@ def run(
     tasks: Tasks = None,
     methods: Methods = None,
     failed: Annotated[bool, typer.Option("--failed", help="train only what failed before")] = False,
+    cpus: Annotated[int | None, typer.Option("--cpus", min=1, help="CPU cores of a trial")] = None,
+    gpus: Annotated[float | None, typer.Option("--gpus", min=0, help="GPUs of a trial; 0.5: two share one")] = None,
     address: Annotated[str | None, typer.Option("--address", help="a running Ray cluster: auto, or HOST:PORT")] = None,
     plugin: Plugins = None,
     json_: JsonOption = False,
 ) -> int:
     """Train what a sweep asks for and is not finished. Started again, it goes on where it was."""
-    console = Console(stderr=json_)
+    console = Console(file=sys.stderr if json_ else sys.stdout)
     with _interruptible():
-        campaign = _campaign(sweep, tier, seeds, tasks, methods, plugin)
+        campaign = _campaign(sweep, tier, seeds, tasks, methods, plugin, cpus, gpus)
         check_datasets(campaign.matrix())
         tracking = Tracking(campaign.sweep.family)
         recovered = tracking.ingest()
@@ -68,6 +71,7 @@ def run(
 
             failures = list(conduct(campaign, tracking, console, failed, address).failed.values())
     standing = _standing(campaign, tracking)
+    _remember(standing)
     for failure in failures:
         console.print(f"FAILED {failure}", markup=False, highlight=False, soft_wrap=True)
     console.print(_sentence(standing), markup=False, highlight=False, soft_wrap=True)
@@ -126,16 +130,32 @@ def status(
     return 1 if failures else 0
 
 
+def _remember(standing: Standing) -> None:
+    """Keep what the sweep last asked for, so that tables can show its runs alone: `<home>/sweeps/<name>.json`."""
+    path = home() / "sweeps" / f"{standing.matrix.sweep.name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_suffix(".tmp")
+    scratch.write_text(json.dumps(as_json(standing), indent=1))
+    scratch.replace(path)
+
+
 # -- from words to a sweep ---------------------------------------------------------------------------------------------
 
 
 def _campaign(
-    sweep: str, tier: str | None, seeds: str | None, tasks: str | None, methods: str | None, plugins: list[Path] | None
+    sweep: str,
+    tier: str | None,
+    seeds: str | None,
+    tasks: str | None,
+    methods: str | None,
+    plugins: list[Path] | None,
+    cpus: int | None = None,
+    gpus: float | None = None,
 ) -> Campaign:
     discover(plugins or ())
     file, document = load_sweep(sweep)
-    narrowed = narrow(file, tier=tier, seeds=_seeds(seeds), tasks=_names(tasks), methods=_names(methods))
-    return Campaign(narrowed, document)
+    chosen = {"tasks": _names(tasks), "methods": _names(methods)}
+    return Campaign(narrow(file, tier=tier, seeds=_seeds(seeds), cpus=cpus, gpus=gpus, **chosen), document)
 
 
 def _names(text: str | None) -> list[str] | None:

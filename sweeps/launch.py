@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ray import tune
-from ray.exceptions import RayActorError
+from ray import cloudpickle, tune
+from ray.exceptions import RayActorError, RayTaskError
 from rich.console import Console
 
 from benchmarks.base import Benchmark, Json, Point, RepriseError, RunResult
-from sweeps.artifacts import Request, build_all, dataset_requests, run_requests, trial_requests
-from sweeps.cluster import check_resources, cluster, worker_context
+from sweeps.artifacts import Request, dataset_requests, in_order, run_requests, trial_requests
+from sweeps.cluster import check_resources, cluster, slots, worker_context
 from sweeps.matrix import Campaign, Matrix, SearchPlan
 from sweeps.packing import Trial, costliest_first
 from sweeps.progress import Display
@@ -32,6 +33,7 @@ class Outcome:
     finished: int = 0
     stopped: int = 0
     failed: dict[str, str] = field(default_factory=dict)
+    unbuilt: dict[str, str] = field(default_factory=dict)
     unrecorded: str = ""
 
 
@@ -45,21 +47,22 @@ def conduct(
     """
     name, outcome = campaign.sweep.name, Outcome()
     with cluster(address) as scratch:
+        check_resources(campaign.sweep.resources)
         matrix = campaign.matrix()
         requests = dataset_requests(matrix)
         if requests:
             with Display(console, name, {}) as display:
-                failures = Launcher(matrix, tracking, display, scratch, outcome).build(requests)
-            if failures:
-                raise RepriseError("\n".join(f"cannot build a dataset: {reason}" for reason in failures.values()))
+                Launcher(matrix, tracking, display, scratch, outcome).train([], requests)
+            if outcome.unbuilt:
+                raise RepriseError("\n".join(f"cannot build {reason}" for reason in outcome.unbuilt.values()))
             matrix = campaign.matrix()
         standing = Standing(matrix, frozenset(tracking.finished()), ledger())
         trials = standing.trials(failed_only)
-        shares = weights(trials, matrix)
         samples = 0 if failed_only else standing.samples_left()
+        shares = weights(trials, matrix)
         shares |= {f"sample {place}": sum(shares.values()) / len(shares) if trials else 1.0 for place in range(samples)}
-        with Display(console, name, shares) as display:
-            launcher = Launcher(matrix, tracking, display, scratch, outcome, shares)
+        with Display(console, name, shares, slots(matrix.sweep.resources)) as display:
+            launcher = Launcher(matrix, tracking, display, scratch, outcome)
             launcher.train(trials, trial_requests(trials, matrix.benchmark))
             for plan in matrix.searches if samples else ():
                 launcher.search(plan)
@@ -77,7 +80,6 @@ class Launcher:
     display: Display
     scratch: Path
     outcome: Outcome
-    shares: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def sweep(self) -> SweepFile:
@@ -87,36 +89,18 @@ class Launcher:
     def benchmark(self) -> Benchmark:
         return self.matrix.benchmark
 
-    def share(self, trial: Trial) -> float:
-        """The trial's part of the work, for the time left."""
-        return self.shares.get(trial.key) or next(iter(self.shares.values()), 1.0)
+    def train(self, trials: Sequence[Trial], requests: Sequence[Request]) -> None:
+        """Build artifacts and train trials, in one go: trials that need no artifact fill the cores meanwhile.
 
-    def build(self, requests: Sequence[Request]) -> dict[str, str]:
-        """Build artifacts; the keys of those that failed, with their reasons."""
-        if not requests:
-            return {}
-        check_resources(self.sweep.resources)
-        return build_all(requests, worker_context(self.sweep.resources), self.sweep.resources, self.display)
-
-    def train(self, trials: Sequence[Trial], needs: Mapping[str, Sequence[Request]]) -> None:
-        """Build what trials need, then train them; a trial whose artifact fails is a failed trial, and the others go on."""
-        if not trials:
-            return
-        check_resources(self.sweep.resources)
-        failures = self.build([request for requests in needs.values() for request in requests])
-        ready = []
+        A trial whose artifact fails tries to build it once more itself, fails too, and the others go on.
+        """
+        picks: list[dict[str, Json]] = [{"artifact": request.origin, "key": request.key} for request in requests]
         for trial in costliest_first(trials, self.benchmark):
             folder_of(trial).write_plan(trial)
-            missing = [request for request in needs.get(trial.key, ()) if request.artifact.key in failures]
-            if missing:
-                self.fail(trial, f"cannot build {missing[0].name}: {failures[missing[0].artifact.key]}")
-            else:
-                ready.append(trial)
-        if ready:
-            self.display.restart_clock()
-            configs = [{"trial": str(trial.folder), "group": trial.group} for trial in ready]
-            space = {"pick": tune.grid_search(configs)}
-            self._fit(space, {trial.key: trial for trial in ready}, "trials")
+            picks.append({"trial": str(trial.folder), "group": trial.group})
+        if picks:
+            names = {request.key: request.name for request in requests}
+            self._fit({"pick": tune.grid_search(picks)}, Driver(self, trials, names), "trials")
 
     def search(self, plan: SearchPlan) -> None:
         """Let Optuna choose the samples of a search that earlier launches have not trained yet."""
@@ -125,19 +109,14 @@ class Launcher:
         left = plan.samples - len(evaluated)
         if left <= 0:
             return
-        failures = self.build(run_requests([plan.probe.run(seed) for seed in plan.seeds], self.benchmark))
-        if failures:
-            reason = "; ".join(failures.values())
-            self.outcome.failed[plan.key] = (
-                f"search of {plan.setup.variant} on {plan.setup.task}: cannot build: {reason}"
-            )
-            return
+        requests = run_requests([plan.probe.run(seed) for seed in plan.seeds], self.benchmark)
+        self.train([], in_order(requests))
         setup = {"setup": plan.setup.to_json(), "key": plan.key, "seeds": list(plan.seeds)}
         pick = {"search": setup, "group": f"{plan.setup.task}/{plan.setup.method}"}
         searcher = optuna_search(plan, mode, evaluated)
-        self._fit({"pick": pick}, {}, "search", search_alg=searcher, num_samples=left)
+        self._fit({"pick": pick}, Driver(self, [], {}), "search", search_alg=searcher, num_samples=left)
 
-    def _fit(self, space: Mapping[str, Any], trials: dict[str, Trial], name: str, **options: Any) -> None:
+    def _fit(self, space: Mapping[str, Any], driver: Driver, name: str, **options: Any) -> None:
         resources = self.sweep.resources
         scheduler = None
         if self.sweep.scheduler is not None:
@@ -149,14 +128,14 @@ class Launcher:
             param_space={**space, "context": worker_context(resources)},
             tune_config=tune.TuneConfig(
                 scheduler=scheduler,
-                reuse_actors=getattr(self.benchmark, "reuse_workers", False),
+                reuse_actors=self.benchmark.reuse_workers,
                 **options,
             ),
             run_config=tune.RunConfig(
-                name=name,
+                name=f"{name}-{uuid.uuid4().hex[:8]}",
                 storage_path=str(self.scratch),
                 verbose=0,
-                callbacks=[Driver(self, trials)],
+                callbacks=[driver],
             ),
         )
         tuner.fit()
@@ -184,9 +163,9 @@ class Launcher:
 class Driver(tune.Callback):
     """Tune's events, in the driver: shows progress, keeps what scheduled trials scored, and records every trial that ends."""
 
-    def __init__(self, launcher: Launcher, trials: dict[str, Trial]) -> None:
-        self.launcher, self.trials = launcher, trials
-        self.by_folder = {str(trial.folder): trial for trial in trials.values()}
+    def __init__(self, launcher: Launcher, trials: Sequence[Trial], artifacts: Mapping[str, str]) -> None:
+        self.launcher, self.artifacts = launcher, artifacts
+        self.trials = {str(trial.folder): trial for trial in trials}
         self.curves: dict[str, list[tuple[int, list[float]]]] = {}
         self.ended: set[str] = set()
 
@@ -195,8 +174,12 @@ class Driver(tune.Callback):
         return {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        ours = self._trial(trial)
-        self.launcher.display.started(ours.key, ours.title, self.launcher.share(ours))
+        artifact = self._artifact(trial)
+        if artifact is not None:
+            self.launcher.display.building(*artifact)
+        else:
+            ours = self._trial(trial)
+            self.launcher.display.started(ours.key, ours.title)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -211,8 +194,12 @@ class Driver(tune.Callback):
         self.launcher.display.progressed(ours.key, result["step"], result["steps"], result.get("score"))
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        ours, launcher = self._trial(trial), self.launcher
         self.ended.add(trial.trial_id)
+        artifact = self._artifact(trial)
+        if artifact is not None:
+            self.launcher.display.built(*artifact, None)
+            return
+        ours, launcher = self._trial(trial), self.launcher
         folder = folder_of(ours)
         if folder.finished():
             results = folder.results()
@@ -227,9 +214,15 @@ class Driver(tune.Callback):
         launcher.tracked(lambda: launcher.tracking.record_stopped(ours, stopped))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        ours = self._trial(trial)
         self.ended.add(trial.trial_id)
-        self.launcher.fail(ours, self._reason(ours, trial))
+        artifact = self._artifact(trial)
+        if artifact is None:
+            ours = self._trial(trial)
+            self.launcher.fail(ours, self._reason(ours, trial))
+            return
+        reason = _told(_error(trial))
+        self.launcher.outcome.unbuilt[artifact[0]] = f"{artifact[1]}: {reason}"
+        self.launcher.display.built(*artifact, reason)
 
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
         """Tune drops some trials without an event (a worker that cannot be reused): none may end unnoticed."""
@@ -240,21 +233,22 @@ class Driver(tune.Callback):
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self.launcher.display.tick()
 
+    def _artifact(self, trial: Any) -> tuple[str, str] | None:
+        """Key and name of the artifact that a Tune trial builds; None where it trains."""
+        key = trial.config["pick"].get("key")
+        return None if key is None else (key, self.artifacts[key])
+
     def _trial(self, trial: Any) -> Trial:
         pick = trial.config["pick"]
         if "trial" in pick:
-            return self.by_folder[pick["trial"]]
+            return self.trials[pick["trial"]]
         ours = sampled(pick["search"], trial.config["values"])
-        return self.trials.setdefault(ours.key, ours)
+        return self.trials.setdefault(str(ours.folder), ours)
 
     def _reason(self, ours: Trial, trial: Any) -> str:
         """Why a trial failed: what its worker left, or that the worker died."""
-        error = trial.get_pickled_error()
-        left = folder_of(ours).failure()
-        said = str(error).splitlines()[0] if error else "Ray gives no reason"
-        if isinstance(error, RayActorError):
-            return f"its Ray worker died ({said})"
-        return left["reason"] if left else f"it was not trained ({said})"
+        error, left = _error(trial), folder_of(ours).failure()
+        return left["reason"] if left and not isinstance(error, RayActorError) else _told(error)
 
     def _stopped(self, ours: Trial) -> Iterator[RunResult]:
         """What a scheduler's stop leaves of each run: the curve reported so far."""
@@ -263,6 +257,25 @@ class Driver(tune.Callback):
         for place, run in enumerate(ours.runs):
             points = [Point(metric, step, scores[place]) for step, scores in curve]
             yield RunResult(run, "stopped_early", points, {})
+
+
+def _error(trial: Any) -> BaseException | None:
+    """What Ray says of a trial that failed, read where Tune puts it first (its storage gets it later)."""
+    path = trial.pickled_error_file
+    if path is None or not Path(path).exists():
+        return None
+    with Path(path).open("rb") as file:
+        error = cloudpickle.load(file)
+    return error if isinstance(error, BaseException) else None
+
+
+def _told(error: BaseException | None) -> str:
+    """One line of what Ray says."""
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    said = (str(cause).strip().splitlines() or [""])[0]
+    if isinstance(error, RayActorError):
+        return f"its Ray worker died ({said})"
+    return f"{type(cause).__name__}: {said}" if cause else "Ray dropped it and gave no reason"
 
 
 def ended_samples(plan: SearchPlan) -> Iterator[tuple[dict[str, Any], float]]:

@@ -22,7 +22,7 @@ from benchmarks.base import (
     unknown,
 )
 from sweeps.registry import find_benchmark, find_method, find_task
-from sweeps.schema import TIER_FILES, MethodEntry, SweepFile, Tier, check_distinct, load_tiers
+from sweeps.schema import TIER_FILES, MethodEntry, Resources, SweepFile, Tier, check_distinct, load_tiers
 from sweeps.yaml_lines import Document
 
 Axes = Mapping[str, Json]
@@ -182,9 +182,14 @@ def narrow(
     seeds: Sequence[int] | None = None,
     tasks: Sequence[str] | None = None,
     methods: Sequence[str] | None = None,
+    cpus: int | None = None,
+    gpus: float | None = None,
 ) -> SweepFile:
-    """The sweep with the command line's choices: another tier, other seeds, other tasks, fewer or other methods."""
+    """The sweep with the command line's choices: another tier, other seeds, tasks, methods, and resources of a trial."""
     changes: dict[str, object] = {}
+    if cpus is not None or gpus is not None:
+        cpu = sweep.resources.cpu if cpus is None else cpus
+        changes["resources"] = Resources(cpu=cpu, gpu=sweep.resources.gpu if gpus is None else gpus)
     if tier is not None:
         changes["tier"] = tier
     if seeds is not None:

@@ -21,7 +21,7 @@ TICK_EVERY = 0.5
 
 @dataclass
 class Active:
-    """A trial that runs: how far it is and its mean score so far."""
+    """A trial that runs, or an artifact that is built: how far it is and its mean score so far."""
 
     title: str
     weight: float
@@ -34,21 +34,27 @@ class Active:
     def fraction(self) -> float:
         return self.step / self.steps if self.steps else 0.0
 
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.began
+
     def line(self) -> str:
         """`hopper-medium ilq seeds 0 1 2: step 4000 of 10000, score 31.2`."""
-        step = f"step {self.step} of {self.steps}" if self.steps else "starting"
+        step = f"step {self.step} of {self.steps}" if self.steps else f"since {_duration(self.seconds)}"
         return f"{self.title}: {step}{_scored(self.score)}"
 
 
 class Display:
-    """Shows which trial, of how many, its score so far, and the time left. Use as a context manager."""
+    """Shows which trial, of how many, its score so far, and the time left. Use as a context manager.
 
-    def __init__(self, console: Console, name: str, weights: Mapping[str, float]) -> None:
-        self.console, self.name = console, name
-        self.total, self.work = len(weights), sum(weights.values())
+    `weights` are the trials' expected costs by key, in any unit; `slots` is how many run at once.
+    """
+
+    def __init__(self, console: Console, name: str, weights: Mapping[str, float], slots: int = 1) -> None:
+        self.console, self.name, self.weights, self.slots = console, name, weights, slots
         self.active: dict[str, Active] = {}
-        self.done, self.done_weight = 0, 0.0
-        self.began = self.said = self.drawn = time.monotonic()
+        self.done, self.done_weight, self.busy = 0, 0.0, 0.0
+        self.said = self.drawn = time.monotonic()
         self.live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
 
     def __enter__(self) -> Display:
@@ -60,37 +66,39 @@ class Display:
         if self.live:
             self.live.stop()
 
-    # -- artifacts ----------------------------------------------------------------------------------------------------
+    def building(self, key: str, name: str) -> None:
+        """An artifact is begun."""
+        self.active[key] = Active(f"building {name}", 0.0)
+        if self.live is None:
+            self.say(f"building {name}")
 
-    def building(self, name: str, done: int, total: int) -> None:
-        self.say(f"building {name} ({done} of {total} done)")
-        self.active[name] = Active(f"building {name}", 0.0)
+    def built(self, key: str, name: str, failure: str | None) -> None:
+        """An artifact is ready, or failed for a reason."""
+        active = self.active.pop(key, None) or Active(name, 0.0)
+        self.say(f"FAILED to build {name}: {failure}" if failure else f"built {name} in {_duration(active.seconds)}")
 
-    def built(self, name: str, seconds: float, failure: str | None) -> None:
-        self.active.pop(name, None)
-        self.say(f"FAILED to build {name}: {failure}" if failure else f"built {name} in {_duration(seconds)}")
-        self.restart_clock()
-
-    # -- trials -------------------------------------------------------------------------------------------------------
-
-    def started(self, key: str, title: str, weight: float) -> None:
-        self.active[key] = Active(title, weight)
+    def started(self, key: str, title: str) -> None:
+        """A trial is begun."""
+        usual = sum(self.weights.values()) / max(1, len(self.weights))
+        self.active[key] = Active(title, self.weights.get(key, usual))
         if self.live is None:
             self.say(f"{self._count()}: {title} started")
 
     def progressed(self, key: str, step: int, steps: int, score: float | None) -> None:
+        """A trial reports."""
         active = self.active.get(key)
         if active is not None:
             active.step, active.steps = step, steps or active.steps
             active.score = score if score is not None else active.score
 
     def ended(self, key: str, title: str, outcome: str) -> None:
-        """`outcome` says how: finished, stopped early, FAILED and why."""
+        """A trial is over; `outcome` says how: finished, stopped early, FAILED and why."""
         active = self.active.pop(key, None) or Active(title, 0.0)
         self.done += 1
         self.done_weight += active.weight
-        seconds = _duration(time.monotonic() - active.began)
-        self.say(f"{self.done} of {self.total}: {title} {outcome}{_scored(active.score)}, {seconds}{self._left()}")
+        self.busy += active.seconds
+        took = f"{_scored(active.score)}, {_duration(active.seconds)}{self._left()}"
+        self.say(f"{self.done} of {len(self.weights)}: {title} {outcome}{took}")
 
     def tick(self) -> None:
         """Redraw, or every now and then say what goes on."""
@@ -108,22 +116,20 @@ class Display:
         console = self.live.console if self.live else self.console
         console.print(f"[{self.name}] {text}", markup=False, highlight=False, soft_wrap=True)
 
-    def restart_clock(self) -> None:
-        """Time left is reckoned from here: what came before was no training."""
-        self.began = time.monotonic()
-
     # -- how it looks -------------------------------------------------------------------------------------------------
 
     def _count(self) -> str:
-        return f"{self.done} of {self.total} done"
+        return f"{self.done} of {len(self.weights)} done"
 
     def _left(self) -> str:
-        """`, about 3 min left`, once enough is done to tell."""
-        done = self.done_weight + sum(active.weight * active.fraction for active in self.active.values())
-        share = done / self.work if self.work else 1.0
-        if not 0.02 < share < 1.0:
+        """`, about 3 min left`, once enough is done to tell: the work left at the pace of the trials so far."""
+        trials = [active for active in self.active.values() if active.weight]
+        total = sum(self.weights.values())
+        done = self.done_weight + sum(active.weight * active.fraction for active in trials)
+        busy = self.busy + sum(active.seconds for active in trials if active.steps)
+        if not total or not 0.02 < done / total < 1.0:
             return ""
-        return f", about {_duration((time.monotonic() - self.began) * (1 - share) / share)} left"
+        return f", about {_duration((total - done) * busy / done / self.slots)} left"
 
     def _picture(self) -> RenderableType:
         table = Table.grid(padding=(0, 1))

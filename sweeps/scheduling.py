@@ -50,7 +50,7 @@ class AshaByGroup(FIFOScheduler):
         self._group(trial).on_trial_remove(tune_controller, trial)
 
     def _group(self, trial: Any) -> ASHAScheduler:
-        name = trial.config["pick"]["group"]
+        name = trial.config["pick"].get("group", "")  # artifacts have none, and report no score
         if name not in self.groups:
             self.groups[name] = ASHAScheduler(
                 time_attr="percent",

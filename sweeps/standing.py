@@ -11,7 +11,7 @@ from sweeps.matrix import Cell, Matrix, SearchPlan
 from sweeps.packing import Trial, cost, pack
 from sweeps.trial_folder import Ledger
 
-FINISHED, FAILED, STOPPED, WAITING, NO_DATA = "finished", "failed", "stopped early", "to do", "dataset not built"
+FINISHED, FAILED, STOPPED, WAITING, NO_DATA = "finished", "failed", "stopped early", "to do", "waiting for data"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 from benchmarks.base import Json, Progress, RepriseError, Run, RunResult, StopTrial
 from sweeps import provenance
+from sweeps.artifacts import build
 from sweeps.matrix import Setup
 from sweeps.packing import Trial
 from sweeps.registry import discover, find_benchmark
@@ -27,11 +28,16 @@ REPORT_EVERY = 2.0
 
 
 def train_trial(config: Mapping[str, Any]) -> None:
-    """The function that Tune runs. `config["pick"]` names a trial's folder, or a search whose sample is `config["values"]`."""
+    """The function that Tune runs. `config["pick"]` names an artifact to build, a trial's folder, or a search, whose sample
+    is `config["values"]`.
+    """
     from ray import tune
 
     context, pick = config["context"], config["pick"]
     enter(context)
+    if "artifact" in pick:
+        build(pick["artifact"], pick["key"])
+        return
     if "trial" in pick:
         folder = TrialFolder(Path(pick["trial"]))
         trial = folder.plan()

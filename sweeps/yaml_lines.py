@@ -75,7 +75,9 @@ def _note_lines(node: yaml.Node, place: Place, lines: dict[Place, int], path: Pa
     lines.setdefault(place, node.start_mark.line + 1)
     if node.tag.endswith(":float") and node.value.lower().endswith((".nan", ".inf")):
         where = f"{_shown(path)}:{node.start_mark.line + 1}: {dotted(place)}"
-        raise RepriseError(f"{where} is {node.value}, which no run key can hold; write \"inf\" where a setting takes infinity")
+        raise RepriseError(
+            f'{where} is {node.value}, which no run key can hold; write "inf" where a setting takes infinity'
+        )
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             _note_lines(item, (*place, index), lines, path)

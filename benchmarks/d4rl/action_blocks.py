@@ -81,11 +81,18 @@ class ActionBlocks:
         return hidden, torch.bmm(hidden[-1], weights[-1]).add_(biases[-1])
 
     def _backward(
-        self, states: Tensor, actions: Tensor, hidden: list[Tensor], slope: Tensor, into: list[Tensor], biases: list[Tensor]
+        self,
+        states: Tensor,
+        actions: Tensor,
+        hidden: list[Tensor],
+        slope: Tensor,
+        into: list[Tensor],
+        biases: list[Tensor],
     ) -> None:
         """Add a block's gradients to `into` (weights) and `biases`, from dL/dQ (S*C, M*b, 1).
 
-        The gradient below a layer overwrites the activation above it, which nothing needs any more: less cache is touched.
+        The gradient below a layer overwrites the activation above it where it fits: nothing needs that any more, and less
+        cache is touched.
         """
         weights, size = self.critics.net.layers(frozen=True)[0], self.critics.observation_dim
         into[-1].baddbmm_(hidden[-1].transpose(1, 2), slope)
@@ -97,7 +104,9 @@ class ActionBlocks:
                 break
             into[index].baddbmm_(hidden[index - 1].transpose(1, 2), grad)
             biases[index] += grad.sum(1, keepdim=True)
-            grad = torch.bmm(grad, weights[index].transpose(1, 2), out=hidden[index])
+            above, shape = hidden[index], hidden[index - 1].shape
+            out = above if above.shape == shape else self._buffer(f"slope{index}", tuple(shape))
+            grad = torch.bmm(grad, weights[index].transpose(1, 2), out=out)
         into[0][:, size:].baddbmm_(actions.transpose(1, 2), grad)
         of_state = grad.view(len(grad), -1, states.shape[1], grad.shape[-1]).sum(1)
         into[0][:, :size].baddbmm_(states.transpose(1, 2), of_state)

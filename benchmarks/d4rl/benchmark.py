@@ -23,6 +23,7 @@ from benchmarks.base import (
     registered_methods,
 )
 from benchmarks.d4rl import settings as resolution
+from benchmarks.d4rl.cost import cpu_seconds
 from benchmarks.d4rl.datasets import Transitions, dataset_ref, load
 from benchmarks.d4rl.environments import check_mujoco, environment, versions
 from benchmarks.d4rl.evaluation import Evaluator
@@ -39,6 +40,7 @@ class OfflineRL:
     """The `Benchmark` of this family (see `benchmarks.base.Benchmark`)."""
 
     family = FAMILY
+    reuse_workers = True
 
     def tasks(self) -> Mapping[str, Task]:
         return TASKS
@@ -59,7 +61,7 @@ class OfflineRL:
         return {
             "environment": versions(find_task(task.name).environment),
             "data_kind": {"local": "rebuilt", "minari": "minari", "d4rl": "d4rl"}[chosen.dataset],
-            "protocol": f"{chosen.eval_episodes} episodes every {chosen.eval_every:,} of {chosen.train_steps:,} steps",
+            "protocol": _protocol(chosen),
             "precision": chosen.precision,
         }
 
@@ -83,7 +85,8 @@ class OfflineRL:
         return results
 
     def cost(self, run: Run) -> float | None:
-        return None
+        spec = environment(find_task(run.task).environment)
+        return cpu_seconds(_method(run).passes, run.settings, _training(run.training), spec)
 
     def _source(self, run: Run) -> Source:
         task = find_task(run.task)
@@ -123,9 +126,8 @@ class OfflineRL:
         seeds = [run.seed for run in runs]
         agent = method([_settings(run) for run in runs], problem, seeds)
         sampler = Sampler(prepared.table.to(device), prepared.widths, run.task, seeds, training.batch_size)
-        evaluator = Evaluator(
-            spec.name, run.task, seeds, training.eval_episodes, training.eval_seed_mode, cpus, device=device
-        )
+        most = max(training.eval_episodes, training.last_eval_episodes or 0)
+        evaluator = Evaluator(spec.name, run.task, seeds, most, training.eval_seed_mode, cpus, device=device)
         return Trainer(runs, agent, sampler, evaluator, training, folder)
 
 
@@ -133,6 +135,12 @@ def _method(run: Run) -> type[StackedMethod]:
     method = registered_methods(FAMILY)[run.method]
     assert issubclass(method, StackedMethod)
     return method
+
+
+def _protocol(training: TrainingSettings) -> str:
+    text = f"{training.eval_episodes} episodes every {training.eval_every:,} of {training.train_steps:,} steps"
+    last = training.last_eval_episodes
+    return f"{text}, {last} at the last" if last else text
 
 
 def _settings(run: Run) -> Any:

@@ -20,7 +20,7 @@ EVAL_SEED_MODES = ("advance", "fixed")
 
 
 class Evaluator:
-    """Plays `episodes` episodes for each of S runs on the raw environment (undiscounted, raw reward).
+    """Plays up to `episodes` episodes for each of S runs on the raw environment (undiscounted, raw reward).
 
     `seed_mode` is `advance` (each evaluation has its own starting states) or `fixed` (all see the same); see the methods
     specification, section 0. Starting states depend on task, seed and evaluation number, never on the method.
@@ -41,35 +41,38 @@ class Evaluator:
         self.dtype, self.device = dtype, device or torch.device("cpu")
         self.envs = BatchedEnvironment(env, len(self.seeds) * episodes, threads)
 
-    def evaluate(self, act: Act, mean: Array, std: Array, number: int) -> tuple[Array, Array]:
+    def evaluate(
+        self, act: Act, mean: Array, std: Array, number: int, episodes: int | None = None
+    ) -> tuple[Array, Array]:
         """Returns of evaluation `number` (0-based), (S, episodes) float64, and which runs gave a non-finite action, (S,).
 
-        States are normalised by `mean` and `std` (O,) at every step. An episode of a run whose policy is not finite counts
+        `episodes` is at most the evaluator's own number (None: all of them); fewer are the first of these. States are normalised by `mean` and `std` (O,) at every step. An episode of a run whose policy is not finite counts
         with the environment's reference minimum.
         """
-        runs, envs = len(self.seeds), self.envs
-        envs.reset(range(len(envs)), [self._seed(seed, number, i) for seed in self.seeds for i in range(self.episodes)])
-        returns = np.zeros(len(envs))
-        active = np.arange(len(envs))
+        runs, envs, each = len(self.seeds), self.envs, episodes or self.episodes
+        count = runs * each
+        envs.reset(range(count), [self._seed(seed, number, i) for seed in self.seeds for i in range(each)])
+        returns = np.zeros(count)
+        active = np.arange(count)
         broken = np.zeros(runs, dtype=bool)
         while len(active):
-            actions = self._actions(act, (envs.observations() - mean) / std)
+            actions = self._actions(act, (envs.observations()[:count] - mean) / std)
             finite = np.isfinite(actions[active]).all(axis=1)
             if not finite.all():
                 lost = active[~finite]
                 returns[lost] = references(self.env_name)[0]
-                broken[lost // self.episodes] = True
+                broken[lost // each] = True
                 active = active[finite]
             returns[active] += envs.step(actions[active], active)
             active = active[~(envs.terminated | envs.truncated)[active]]
-        return returns.reshape(runs, self.episodes), broken
+        return returns.reshape(runs, each), broken
 
     def _seed(self, seed: int, number: int, episode: int) -> int:
         position = (episode,) if self.seed_mode == "fixed" else (number, episode)
         return stream_seed("evaluation", self.task, seed, *position)
 
     def _actions(self, act: Act, states: Array) -> Array:
-        batch = torch.from_numpy(states).to(self.device, self.dtype).view(len(self.seeds), self.episodes, -1)
+        batch = torch.from_numpy(states).to(self.device, self.dtype).view(len(self.seeds), -1, states.shape[1])
         return act(batch).to("cpu", torch.float32).flatten(0, 1).numpy()
 
     def close(self) -> None:

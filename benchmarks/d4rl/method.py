@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class Batch(NamedTuple):
-    """A minibatch per run: B rows of (s, a, r, s', d); d = 1 only at a true terminal. `index` are dataset rows."""
+    """A minibatch per run: B rows of (s, a, r, s', d); d = 1 only at a true terminal. `rows` are their places in the data set."""
 
     states: Tensor  # (S, B, O)
     actions: Tensor  # (S, B, A)
     rewards: Tensor  # (S, B)
     next_states: Tensor  # (S, B, O)
     dones: Tensor  # (S, B)
-    index: Tensor  # (S, B), int64
+    rows: Tensor  # (S, B), int64
 
 
 class Draw(NamedTuple):
@@ -88,6 +88,8 @@ class StackedMethod(Method):
     """
 
     family: ClassVar[str] = "offline_rl"
+    passes: ClassVar[float] = 0.0
+    """What an update costs, measured, in forward passes of one minibatch through one network (0: not measured)."""
 
     def __init__(self, settings: Sequence[Any], problem: Problem, seeds: Sequence[int]) -> None:
         self.runs, self.settings, self.problem, self.seeds = list(settings), settings[0], problem, list(seeds)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -66,7 +67,9 @@ class _ReluTail(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, *layers: Tensor) -> Tensor:
-        hidden = [z.relu_()]  # z belongs to the tail: nobody else holds it, and a fresh tensor costs more than the maximum
+        hidden = [
+            z.relu_()
+        ]  # z belongs to the tail: nobody else holds it, and a fresh tensor costs more than the maximum
         for index in range(0, len(layers), 2):
             z = torch.baddbmm(layers[index + 1], hidden[-1], layers[index])
             if index < len(layers) - 2:
@@ -76,8 +79,9 @@ class _ReluTail(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        depth = len(ctx.saved_tensors) // 2
-        hidden, weights = ctx.saved_tensors[:depth], ctx.saved_tensors[depth:]
+        saved = ctx.saved_tensors  # unpacked once: every access costs
+        depth = len(saved) // 2
+        hidden, weights = saved[:depth], saved[depth:]
         grads: list[Tensor | None] = [None] * (2 * depth)
         grad = grad.contiguous()
         for index in reversed(range(depth)):
@@ -119,6 +123,12 @@ class StackedMLP(nn.Module):
             slices = [self._slice(fan_in, fan_out, fill, bias, generator) for generator in seeds]
             self.weights.append(nn.Parameter(torch.stack([weight.t() for weight, _ in slices]).contiguous()))
             self.biases.append(nn.Parameter(torch.stack([b for _, b in slices])[:, None]))
+        self._plain = list(self.weights), list(self.biases)  # ParameterList spends microseconds on every access
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> StackedMLP:
+        super()._apply(fn, recurse)
+        self._plain = list(self.weights), list(self.biases)
+        return self
 
     @staticmethod
     def _slice(
@@ -142,16 +152,21 @@ class StackedMLP(nn.Module):
         weights, biases = self.layers(frozen)
         return self.tail(torch.baddbmm(biases[0], x, weights[0]), masks, frozen)
 
-    def layers(self, frozen: bool = False) -> tuple[list[Tensor], list[Tensor]]:
+    def layers(self, frozen: bool = False) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
         """Weights (N, in, out) and biases (N, 1, out), without gradients where frozen."""
+        weights, biases = self._plain
         if frozen:
-            return [w.detach() for w in self.weights], [b.detach() for b in self.biases]
-        return list(self.weights), list(self.biases)
+            return [w.detach() for w in weights], [b.detach() for b in biases]
+        return weights, biases
 
     def tail(self, z: Tensor, masks: Sequence[Tensor] | None = None, frozen: bool = False) -> Tensor:
         """The rest of the network after the first layer's affine map: z (N, B, width), overwritten -> (N, B, out)."""
         weights, biases = self.layers(frozen)
         if self.activation is torch.relu and masks is None:
+            if not torch.is_grad_enabled():  # two buffers in turn, which stay in the cache
+                for weight, bias in zip(weights[1:], biases[1:], strict=True):
+                    z = torch.baddbmm(bias, z.relu_(), weight)
+                return z
             pairs = [part for pair in zip(weights[1:], biases[1:], strict=True) for part in pair]
             return _ReluTail.apply(z, *pairs)
         for index in range(1, len(weights)):
@@ -201,8 +216,9 @@ class StackedCritics(nn.Module):
         The first layer's product with the state is computed once per state and shared by its M actions.
         """
         runs, count, rows, width = actions.shape
-        first = self.net.weights[0]
-        of_state = torch.baddbmm(self.net.biases[0], self.per_critic(states), first[:, : self.observation_dim])
+        weights, biases = self.net.layers()
+        first = weights[0]
+        of_state = torch.baddbmm(biases[0], self.per_critic(states), first[:, : self.observation_dim])
         flat = self.per_critic(actions.reshape(runs, count * rows, width))
         of_action = torch.bmm(flat, first[:, self.observation_dim :])
         z = of_action.view(-1, count, rows, of_state.shape[-1]).add_(of_state[:, None])
@@ -218,15 +234,39 @@ def copy_of(module: ModuleT, build: Callable[[], ModuleT]) -> ModuleT:
     return target.requires_grad_(False)
 
 
-def squash(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """A tanh-Gaussian sample and its log-density: (..., A) each -> action (..., A), log pi (...).
+class _Squash(torch.autograd.Function):
+    """A tanh-Gaussian sample and its log-density, with the derivatives written out: twenty small nodes become one.
 
-    log pi = sum_i [log N(x_i) - log(1 - tanh(x_i)^2)], the correction as 2 (log 2 - x - softplus(-2x)), which is stable.
+    d log pi / dx = 2 tanh(x), and d log pi / d log_std = 2 tanh(x) std noise - 1.
     """
-    x = torch.addcmul(mean, log_std.exp(), noise)
-    log_normal = -0.5 * noise.square() - log_std - HALF_LOG_2PI
-    correction = 2.0 * (LOG_2 - x - nn.functional.softplus(-2.0 * x))
-    return torch.tanh(x), (log_normal - correction).sum(-1)
+
+    @staticmethod
+    def forward(ctx: Any, mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        spread = log_std.exp() * noise
+        x = mean + spread
+        action = torch.tanh(x)
+        ctx.save_for_backward(action, spread)
+        ctx.shapes = mean.shape, log_std.shape
+        # The correction log(1 - tanh(x)^2) as 2 (log 2 - x - softplus(-2x)), which is stable.
+        density = (x + nn.functional.softplus(-2.0 * x)).mul_(2.0).sub_(log_std).addcmul_(noise, noise, value=-0.5)
+        return action, density.sum(-1).sub_(x.shape[-1] * (HALF_LOG_2PI + 2.0 * LOG_2))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_action: Tensor, of_density: Tensor) -> tuple[Tensor, Tensor, None]:
+        action, spread = ctx.saved_tensors
+        of_density = of_density[..., None]
+        of_x = torch.addcmul(of_action, action, 2.0 * of_density - of_action * action)
+        return of_x.sum_to_size(ctx.shapes[0]), (of_x * spread - of_density).sum_to_size(ctx.shapes[1]), None
+
+
+def squash(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """A tanh-Gaussian sample and its log-density: (..., A) each, broadcast -> action (..., A), log pi (...).
+
+    log pi = sum_i [log N(x_i) - log(1 - tanh(x_i)^2)]. Differentiable once, in mean and log_std.
+    """
+    action, log_pi = _Squash.apply(mean, log_std, noise)
+    return action, log_pi
 
 
 def tanh_gaussian_log_density(mean: Tensor, log_std: Tensor, actions: Tensor, limit: float = 1.0 - 1e-3) -> Tensor:
@@ -260,7 +300,8 @@ class TanhGaussianActor(nn.Module):
 
     def sample(self, states: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Action (S, B, A) and log pi (S, B) from standard normal noise (S, B, A)."""
-        return squash(*self(states), noise)
+        mean, log_std = self(states)
+        return squash(mean, log_std, noise)
 
     def deterministic(self, states: Tensor) -> Tensor:
         """tanh(mean), (S, B, A)."""

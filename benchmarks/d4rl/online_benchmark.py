@@ -33,6 +33,7 @@ class OnlineRL:
     """The `Benchmark` of online training (see `benchmarks.base.Benchmark`): tasks `online/<environment>`, no data set."""
 
     family = "online_rl"
+    reuse_workers = True
 
     def tasks(self) -> Mapping[str, Task]:
         return {f"online/{env}": Task(f"online/{env}", self.family, 1, NORMALIZED_SCORE) for env in ENVIRONMENTS}

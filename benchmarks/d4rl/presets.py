@@ -41,7 +41,10 @@ TRANSLATED: Mapping[tuple[str, str, str], Mapping[str, Json]] = {
         "critic_2_hidden_layers": 3,
     },
 }
-"""Rows (method or `*`, parameter, text) that become other names or values. None as a rate stands for `as the rate that the table names`."""
+"""Rows (method or `*`, parameter, text) that become other names or values.
+
+None as a rate stands for `as the rate that the table names`.
+"""
 
 DEMO_TRAINING: Mapping[str, Json] = {
     "train_steps": 10_000,
@@ -58,9 +61,9 @@ def published(method: str, *variants: str, **added: Json) -> Preset:
     """A preset: task -> hyperparameters, those of the method and of the harness in one flat dict.
 
     Rows of later variants override those of earlier ones; `added` states what the specification knows and the table does not.
-    Values are int, float (also infinite), bool, str, None or a tuple of widths (`256-256`). A task is found under its own name or under that
-    name with the highest version (`hopper-medium`: `hopper-medium-v2`). Raises RepriseError for a method or variant that the
-    table lacks (at once) and for a task without a row in a variant that differs between tasks (when called).
+    Values are int, float (infinite too), bool, str, None or a tuple of widths (`256-256`). A task is found under its own name
+    or under that name with the highest version (`hopper-medium`: `hopper-medium-v2`). Raises RepriseError for a method or
+    variant that the table lacks (at once) and for a task without a row in a variant that differs between tasks (when called).
     """
     known = sorted({f"{row_method} {variant}" for row_method, variant in _table()})
     for variant in variants:

@@ -18,7 +18,7 @@ class TrainingSettings:
     """Budget and protocol of offline training, resolved into every run (protocol sections 3 to 5).
 
     train_steps and eval_every count gradient steps; schedules run over schedule_steps (None: train_steps), so that a run may
-    be the first part of a longer one. dataset is `local` (rebuilt: dataset_rows rows per kind from dataset_seed), `minari` or
+    be the first part of a longer one. last_eval_episodes (ours; None: eval_episodes) lets a short run look longer at its end. dataset is `local` (rebuilt: dataset_rows rows per kind from dataset_seed), `minari` or
     `d4rl` (original HDF5 files); loader names the rule for next observations and time-outs.
     """
 
@@ -27,6 +27,7 @@ class TrainingSettings:
     batch_size: int = 256
     eval_every: int = 5_000
     eval_episodes: int = 10
+    last_eval_episodes: int | None = None
     eval_seed_mode: Literal["advance", "fixed"] = "advance"
     normalize_states: bool = False
     state_eps: float = 1e-3

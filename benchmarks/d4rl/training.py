@@ -95,7 +95,9 @@ class Trainer:
     def _evaluate(self, step: int, logged: Mapping[str, Tensor]) -> tuple[float, ...]:
         env = self.evaluator.env_name
         number = -(-step // self.settings.eval_every) - 1
-        returns, broken = self.evaluator.evaluate(self.method.act, self.mean, self.std, number)
+        last = step == self.settings.train_steps
+        episodes = (self.settings.last_eval_episodes if last else None) or self.settings.eval_episodes
+        returns, broken = self.evaluator.evaluate(self.method.act, self.mean, self.std, number, episodes)
         self.diverged |= broken
         scores = normalized_score(env, returns.mean(axis=1))
         losses = {name: value.detach().double().cpu().numpy() for name, value in logged.items()}

@@ -1,12 +1,12 @@
 """The warm start of a SAC-type actor, written once, and the learning-rate schedules that go with it.
 
-For the first `warm_steps` updates the actor maximises the likelihood of the data; afterwards it follows its method's loss at a
-share of its learning rate. Critics train from the first step. The warm start is this suite's, no paper's: published presets
-leave `warm_steps` at 0.
+For the first `warm_steps` updates the actor maximises the likelihood of the data; afterwards it follows its method's
+loss at a share of its learning rate. Critics train from the first step. The warm start is this suite's, no paper's:
+published presets leave `warm_steps` at 0.
 
-Methods whose actors have the same widths, log_std bounds, initialisation and learning rate hold the same actor after the warm
-steps, because everything it depends on is shared: the streams `init.actor` and `batches`, the loss below and `actor_scale`.
-Use in a method:
+Methods whose actors have the same widths, log_std bounds, initialisation and learning rate hold the same actor after
+the warm steps, because everything it depends on is shared: the streams `init.actor` and `batches`, the loss below and
+`actor_scale`. Use in a method:
 
     build_optimisers:  self.warm = WarmStart(s.warm_steps, s.actor_lr_after_warm, s.lr_schedule, self.problem.steps)
     begin_step(step):  self.actor_adam.set_scale(self.warm.actor_scale(step))
@@ -39,8 +39,8 @@ LrSchedule = Literal["constant", "cosine", "cosine_actor"]
 class WarmStart:
     """When the actor imitates and what share of their learning rates the networks use at each step (1-based).
 
-    `warm_steps` updates by likelihood (0: none), then the actor's rate times `actor_lr_after_warm`; `lr_schedule` runs over
-    all `steps` of the training. Raises RepriseError for values that mean nothing.
+    `warm_steps` updates by likelihood (0: none), then the actor's rate times `actor_lr_after_warm`; `lr_schedule` runs
+    over all `steps` of the training. Raises RepriseError for values that mean nothing.
     """
 
     warm_steps: int

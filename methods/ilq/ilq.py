@@ -1,11 +1,13 @@
 """ILQ: Q-learning whose out-of-sample targets are imagined by a model and limited by the best behaviour value.
 
 Source: ILQ paper (IJCAI 2025), Eqs. 16-21 and Algorithm 1; methods specification 1.4. Shapes: S runs, B rows, R rows of
-states at which the policy's own actions are judged (B, or 2B with ood_states=both), n such actions per state, M limit actions.
+states at which the policy's own actions are judged (B, or 2B with ood_states=both), n such actions per state, M limit
+actions.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Hashable, Mapping
 from typing import Any, ClassVar, NamedTuple
@@ -44,6 +46,11 @@ class Targets(NamedTuple):
     y_lmt: Tensor | None
 
 
+def tanh_sample(mean: Tensor, log_std: Tensor, noise: Tensor) -> Tensor:
+    """An action of a tanh-Gaussian without its density."""
+    return torch.tanh(torch.addcmul(mean, log_std.exp(), noise))
+
+
 @register
 class ILQ(StackedMethod):
     """Imagination-limited Q-learning; order of a step: critics, actor, temperature, targets."""
@@ -51,6 +58,7 @@ class ILQ(StackedMethod):
     name = "ilq"
     label = "ILQ"
     version = 1
+    passes = 50.0
     paper = "Imagination-Limited Q-Learning for Offline Reinforcement Learning (IJCAI 2025)"
     reconstruction = True
     Settings = Settings
@@ -62,7 +70,7 @@ class ILQ(StackedMethod):
     stackable = STACKABLE
 
     @classmethod
-    def models(cls, settings: Settings, source: Source) -> Mapping[str, FrozenModel]:
+    def models(cls, settings: Any, source: Source) -> Mapping[str, FrozenModel]:
         found: dict[str, FrozenModel] = {}
         if settings.imagination:
             found["dynamics"] = dynamics_model(settings.dynamics, source)
@@ -95,7 +103,9 @@ class ILQ(StackedMethod):
     def build_optimisers(self) -> None:
         s, p = self.settings, self.problem
         actor_rates = self.rates("actor_lr")
-        alpha_rates = [a if run.alpha_lr is None else run.alpha_lr for a, run in zip(actor_rates, self.runs, strict=True)]
+        alpha_rates = [
+            a if run.alpha_lr is None else run.alpha_lr for a, run in zip(actor_rates, self.runs, strict=True)
+        ]
         self.actor_adam = StackedAdam(self.actor.parameters(), actor_rates)
         self.critic_adam = StackedAdam(self.critics.parameters(), self.rates("critic_lr"))
         self.alpha_adam = StackedAdam([self.log_alpha], alpha_rates)
@@ -181,7 +191,7 @@ class ILQ(StackedMethod):
             states = torch.cat([states, batch.next_states], 1)
             following = self.actor(batch.next_states)
             mean, log_std = torch.cat([mean, following[0]], 1), torch.cat([log_std, following[1]], 1)
-        return states, torch.tanh(mean[:, None] + log_std.exp()[:, None] * noise)
+        return states, tanh_sample(mean[:, None], log_std[:, None], noise)
 
     def _targets(self, batch: Batch, states: Tensor, a_o: Tensor, noise: Mapping[str, Tensor]) -> Targets:
         s, rows = self.settings, batch.rewards.shape[1]
@@ -195,17 +205,17 @@ class ILQ(StackedMethod):
             value, y_img = self._next_value(batch.next_states, noise["next"]), None
         y_in = batch.rewards + self.discount * (1.0 - batch.dones) * value[:, :rows]  # Eq. 19
         y_lmt = self._limit(batch, states, noise)[:, None] if s.limit else None
-        if y_img is not None and y_lmt is not None:
-            y_o = torch.minimum(y_img, y_lmt)
-        else:
-            y_o = y_img if y_img is not None else y_lmt.expand(a_o.shape[:3])
+        bounds = [value for value in (y_img, y_lmt) if value is not None]
+        y_o = functools.reduce(torch.minimum, bounds).expand(a_o.shape[:3])
         return Targets(y_in, y_o + self.delta[..., None], y_img, y_lmt)
 
     def _next_value(self, states: Tensor, noise: Tensor) -> Tensor:
         """min_j Qb_j(s, a), a ~ pi(.|s), less alpha log pi where the backup has entropy: (S, B, O) -> (S, B)."""
+        if not self.settings.backup_entropy:
+            mean, log_std = self.actor(states)
+            return self.target(states, tanh_sample(mean, log_std, noise)).amin(1)
         action, log_pi = self.actor.sample(states, noise)
-        value = self.target(states, action).amin(1)
-        return value - self.alpha() * log_pi if self.settings.backup_entropy else value
+        return self.target(states, action).amin(1) - self.alpha() * log_pi
 
     def _imagine(self, states: Tensor, a_o: Tensor, noise: Mapping[str, Tensor]) -> Imagination:
         s, p = self.settings, self.problem
@@ -229,7 +239,7 @@ class ILQ(StackedMethod):
         else:
             starts = noise["limit_start"].split(p.batch_size, dim=1)
             chosen = [
-                limit_actions.choose(cache, batch.index, start, s.n_limit_actions)
+                limit_actions.choose(cache, batch.rows, start, s.n_limit_actions)
                 for cache, start in zip(self.caches, starts, strict=True)
             ]
             b = torch.cat(chosen, 2).to(p.dtype)

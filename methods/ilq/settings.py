@@ -19,13 +19,14 @@ from benchmarks.d4rl.warm_start import LrSchedule, check_warm_start
 class Settings:
     """ILQ paper, Tables 3 to 6 and methods specification 1.5, 1.7, 1.8. Widths in units, learning rates per step.
 
-    eta: weight of the in-sample loss; delta: margin added to the out-of-sample target, in units of Q; n_limit_actions: M.
-    alpha_lr None: the actor's rate; 0 keeps alpha at alpha_init. target_entropy_per_dim times |A| is the target entropy.
-    imagination=false: y_o = y_lmt + delta; limit=false: y_o = y_img + delta; with ablation_keeps_delta=false without delta.
+    eta: weight of the in-sample loss; delta: margin added to the out-of-sample target, in units of Q; n_limit_actions:
+    M. alpha_lr None: the actor's rate; 0 keeps alpha at alpha_init. target_entropy_per_dim times |A| is the target
+    entropy. imagination=false: y_o = y_lmt + delta; limit=false: y_o = y_img + delta; with ablation_keeps_delta=false
+    without delta.
 
-    Not the paper's: limit_actions=cached (M of limit_cache_size actions drawn once per stored state, from a random place),
-    warm_steps, actor_lr_after_warm (see `benchmarks.d4rl.warm_start`), dynamics_standardize_targets, dynamics_lr_schedule,
-    behavior_standardize_states, behavior_lr_schedule.
+    Not the paper's: limit_actions=cached (M of limit_cache_size actions drawn once per stored state, from a random
+    place), warm_steps, actor_lr_after_warm (see `benchmarks.d4rl.warm_start`), dynamics_standardize_targets,
+    dynamics_lr_schedule, behavior_standardize_states, behavior_lr_schedule.
     """
 
     actor_hidden: tuple[int, ...] = (256, 256, 256)
@@ -86,11 +87,15 @@ class Settings:
 
     def __post_init__(self) -> None:
         if not (self.imagination or self.limit):
-            raise RepriseError("imagination=off and limit=off leave ILQ without an out-of-sample target; switch one of them on")
+            raise RepriseError(
+                "imagination=off and limit=off leave ILQ without an out-of-sample target; switch one of them on"
+            )
         if not 0.0 <= self.eta <= 1.0:
             raise RepriseError(f"eta is {self.eta}; it weighs the in-sample loss, give a number from 0 to 1")
         if self.alpha_init <= 0.0:
-            raise RepriseError(f"alpha_init is {self.alpha_init}; give a positive number, or use_entropy=false for none")
+            raise RepriseError(
+                f"alpha_init is {self.alpha_init}; give a positive number, or use_entropy=false for none"
+            )
         if self.ood_actions_per_state < 1 or self.n_limit_actions < 1:
             raise RepriseError("ood_actions_per_state and n_limit_actions count actions; give 1 or more")
         if self.limit and self.limit_actions == "cached":

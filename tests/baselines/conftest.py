@@ -79,9 +79,7 @@ def start(
     """A stack with one run per mapping of settings, ready to train."""
     table = random_table() if table is None else table
     width, action_dim = table[0].shape[1], table[1].shape[1]
-    problem = Problem(
-        task, "toy", width, action_dim, steps, batch_size, torch.zeros(width), torch.ones(width), dtype
-    )
+    problem = Problem(task, "toy", width, action_dim, steps, batch_size, torch.zeros(width), torch.ones(width), dtype)
     method = kind([kind.Settings(**values) for values in settings], problem, seeds or range(len(settings)))
     return Training(method, table, task)
 
@@ -120,10 +118,10 @@ def one_step_table() -> list[Tensor]:
     return [states, actions, rewards, torch.randn(4000, 2, generator=g), torch.ones(4000)]
 
 
-def one_step_reward(training: Training) -> float:
-    """Mean reward of the deterministic policy on fresh states."""
+def one_step_reward(training: Training, run: int = 0) -> float:
+    """Mean reward of a run's deterministic policy on fresh states."""
     states = torch.randn(2000, 2, generator=torch.Generator().manual_seed(1))
-    actions = training.method.act(states[None])[0]
+    actions = training.method.act(states.expand(len(training.seeds), -1, -1))[run]
     return float(-(actions - 0.5).square().sum(-1).mean())
 
 
@@ -141,7 +139,7 @@ def gradient_reach(method: StackedMethod) -> Callable[[], dict[str, bool]]:
     return lambda: {name: not torch.equal(before[name], value) for name, value in tensors().items()}
 
 
-@pytest.fixture()
+@pytest.fixture
 def lab() -> SimpleNamespace:
     """Everything above, for tests."""
     return SimpleNamespace(

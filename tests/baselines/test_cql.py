@@ -51,7 +51,9 @@ class Reference:
 
     def __init__(self, method, run, lab):
         self.s, self.lab, self.step, self.steps = method.runs[run], lab, 0, method.problem.steps
-        self.q, self.q_bar = ([self.critic(pair, run, j, lab) for j in (0, 1)] for pair in (method.critics, method.target))
+        self.q, self.q_bar = (
+            [self.critic(pair, run, j, lab) for j in (0, 1)] for pair in (method.critics, method.target)
+        )
         self.pi = lab.plain(method.actor.net, run)
         dtype = method.problem.dtype
         self.m, self.b = (torch.tensor(v, dtype=dtype, requires_grad=True) for v in (1.0, -1.0))
@@ -63,11 +65,15 @@ class Reference:
         self.adam_q = adam([p for q in self.q for p in q.parameters()], s.critic_lr)
         self.adam_alpha = adam([self.log_alpha], s.actor_lr if s.alpha_lr is None else s.alpha_lr)
         self.adam_prime = adam([self.log_alpha_prime], s.critic_lr if s.alpha_prime_lr is None else s.alpha_prime_lr)
-        self.initial = {opt: opt.param_groups[0]["lr"] for opt in (self.adam_pi, self.adam_q, self.adam_alpha, self.adam_prime)}
+        self.initial = {
+            opt: opt.param_groups[0]["lr"] for opt in (self.adam_pi, self.adam_q, self.adam_alpha, self.adam_prime)
+        }
 
     @staticmethod
     def critic(pair, run, j, lab):
-        return lab.plain(pair.stacks[0].net, 2 * run + j) if len(pair.stacks) == 1 else lab.plain(pair.stacks[j].net, run)
+        return (
+            lab.plain(pair.stacks[0].net, 2 * run + j) if len(pair.stacks) == 1 else lab.plain(pair.stacks[j].net, run)
+        )
 
     def schedule(self):
         s, done = self.s, self.step - 1
@@ -227,7 +233,13 @@ def test_losses_and_weights_agree_with_a_plain_reference(lab, case, run, dtype, 
 
 @pytest.mark.parametrize("case", ["corl", "corl-antmaze", "official-lagrange", "small"])
 def test_a_stack_with_mixed_scalars_equals_its_members_alone(lab, case):
-    extra = {"temperature": 2.0, "clip_diff_min": 0.5, "alpha_multiplier": 0.5, "lagrange_gap": 0.1, "alpha_prime_lr": 1e-2}
+    extra = {
+        "temperature": 2.0,
+        "clip_diff_min": 0.5,
+        "alpha_multiplier": 0.5,
+        "lagrange_gap": 0.1,
+        "alpha_prime_lr": 1e-2,
+    }
     members = [{**CASES[case], **mixed} for mixed in [*MIXED, {**extra, "target_entropy_per_dim": -0.5}]]
     stack = lab.start(CQL, members, seeds=[3, 4, 5]).run(10)
     for run, seed in enumerate([3, 4, 5]):
@@ -367,8 +379,7 @@ def test_a_warm_start_that_means_nothing_is_refused():
         CQL.Settings(warm_steps=-1)
 
 
-@pytest.mark.parametrize(("cql_alpha", "floor"), [(1.0, -0.2), (10.0, -0.98)])
-def test_the_one_step_problem(lab, cql_alpha, floor):
+def test_the_one_step_problem_is_solved_with_a_small_weight_and_not_ruined_by_a_large_one(lab):
     settings = {
         "actor_hidden": (32, 32),
         "critic_hidden_width": 32,
@@ -377,14 +388,17 @@ def test_the_one_step_problem(lab, cql_alpha, floor):
         "actor_lr": 1e-3,
         "critic_lr": 1e-3,
         "target_tau": 0.02,
-        "cql_alpha": cql_alpha,
+        "n_sampled_actions": 4,
     }
-    training = lab.start(CQL, [settings], dtype=torch.float32, steps=3000, batch_size=64, table=lab.one_step_table())
+    members = [{**settings, "cql_alpha": weight} for weight in (1.0, 10.0)]
+    training = lab.start(CQL, members, dtype=torch.float32, steps=3000, batch_size=64, table=lab.one_step_table())
     training.run(3000, keep=False)
-    assert lab.one_step_reward(training) > floor
+    assert lab.one_step_reward(training, 0) > -0.2
+    data = training.table[2].mean().item()
+    assert data < lab.one_step_reward(training, 1) < lab.one_step_reward(training, 0)
 
 
-def test_a_linear_critic_has_the_gap_of_the_formula(lab):
+def test_the_gap_is_that_of_the_formula(lab):
     """One state, Q known: clip(logsumexp - Q) by hand, in both variants."""
     method = lab.start(CQL, [CORL]).method
     q, density = torch.tensor([0.5, 1.0, 2.0, -1.0]), torch.tensor([-1.4, 0.3, 0.1])
@@ -397,4 +411,8 @@ def test_a_linear_critic_has_the_gap_of_the_formula(lab):
 
 def test_modules_hold_every_network(lab):
     method = lab.start(CQL, [CORL]).method
-    assert {name for name, value in vars(method).items() if isinstance(value, nn.Module)} == {"actor", "critics", "target"}
+    assert {name for name, value in vars(method).items() if isinstance(value, nn.Module)} == {
+        "actor",
+        "critics",
+        "target",
+    }

@@ -22,7 +22,15 @@ OFFICIAL = {
 }
 MIXED = [
     {"expectile": 0.7, "beta": 3.0, "discount": 0.99, "target_tau": 0.005},
-    {"expectile": 0.9, "beta": 10.0, "discount": 0.9, "target_tau": 0.05, "actor_lr": 1e-3, "critic_lr": 1e-4, "value_lr": 2e-3},
+    {
+        "expectile": 0.9,
+        "beta": 10.0,
+        "discount": 0.9,
+        "target_tau": 0.05,
+        "actor_lr": 1e-3,
+        "critic_lr": 1e-4,
+        "value_lr": 2e-3,
+    },
 ]
 
 

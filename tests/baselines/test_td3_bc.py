@@ -101,7 +101,7 @@ def test_terminal_rows_are_worth_their_reward(lab):
     training = lab.start(TD3BC, [BASE], table=table).run(1)
     batch, _, scalars = training.slice(0)[0]
     q = lab.start(TD3BC, [BASE], table=table).method.critics(batch.states[None], batch.actions[None])[0]
-    assert scalars["critic_loss"] == pytest.approx(float((q - batch.rewards).square().mean(-1).sum()), abs=1e-12)
+    assert scalars["critic_loss"] == pytest.approx((q - batch.rewards).square().mean(-1).sum().item(), abs=1e-12)
 
 
 SWITCHES = {

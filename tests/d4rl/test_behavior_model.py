@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -15,6 +16,7 @@ from benchmarks.d4rl.models import behavior_training, limit_actions
 from benchmarks.d4rl.models.behavior import Behavior, denoise, step_embedding, vp_schedule
 from benchmarks.d4rl.models.behavior_training import BehaviorSettings, behavior_model, train_behavior
 from benchmarks.d4rl.models.limit_actions import LimitActionsSettings, check_count, choose, draw_actions
+from benchmarks.d4rl.models.mish import mish
 
 OBSERVATION, ACTION = 3, 2
 FAST = BehaviorSettings(hidden=(32, 32), steps=50, lr=1e-3, batch_size=64)
@@ -62,6 +64,15 @@ def test_the_step_embedding_counts_from_zero_sines_before_cosines():
         assert float(embedding[k, 8 + j]) == pytest.approx(math.cos(angle), abs=1e-6)
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-13), (torch.float32, 1e-6)])
+def test_mish_and_its_slope_are_those_of_pytorch(dtype, tolerance):
+    x = torch.cat([torch.linspace(-90, 90, 3_001), torch.tensor([0.0, 1e4, -1e4])]).to(dtype).requires_grad_()
+    ours, theirs = mish(x), nn.functional.mish(x)
+    torch.testing.assert_close(ours, theirs, atol=tolerance, rtol=tolerance)
+    (mine,), (reference,) = (torch.autograd.grad(y.sum(), x) for y in (ours, theirs))
+    torch.testing.assert_close(mine, reference, atol=tolerance, rtol=tolerance)
+
+
 def random_behavior(seed: int = 0, steps: int = 5) -> Behavior:
     g = torch.Generator().manual_seed(seed)
     sizes = [ACTION + 16 + OBSERVATION, 8, 8, ACTION]
@@ -70,7 +81,7 @@ def random_behavior(seed: int = 0, steps: int = 5) -> Behavior:
         return 0.4 * torch.randn(*shape, generator=g, dtype=torch.float64)
 
     return Behavior(
-        weights=[normal(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True)],
+        weights=[normal(a, b) for a, b in itertools.pairwise(sizes)],
         biases=[normal(b) for b in sizes[1:]],
         embedding=normal(steps, 16),
         state_mean=normal(OBSERVATION),
@@ -119,7 +130,8 @@ def test_the_loss_is_the_noise_prediction_error():
             x = x @ training.net.weights[layer][0] + training.net.biases[layer][0, 0]
             x = nn.functional.mish(x) if layer < 2 else x
         total += float(((xi[row] - x) ** 2).sum().detach())
-    assert float(training.loss(states, actions, k, xi).detach()) == pytest.approx(total / (3 * ACTION), rel=1e-5)
+    loss = training.loss(states, training.noisy(actions, k, xi), training.one_hot(k), xi)
+    assert float(loss.detach()) == pytest.approx(total / (3 * ACTION), rel=1e-5)
 
 
 def test_the_embedding_network_is_trained_with_the_rest():
@@ -131,7 +143,9 @@ def test_the_embedding_network_is_trained_with_the_rest():
 
 def test_a_trained_model_gives_actions_around_those_of_the_data():
     source = data(4_000)
-    model, metrics = train_behavior(source, BehaviorSettings(hidden=(64, 64), steps=1_500, lr=2e-3, lr_schedule="cosine"))
+    model, metrics = train_behavior(
+        source, BehaviorSettings(hidden=(64, 64), steps=1_500, lr=2e-3, lr_schedule="cosine")
+    )
     states = torch.zeros(2, OBSERVATION)
     states[:, 0] = torch.tensor([-2.0, 2.0])
     noise = torch.randn(5, 500, 2, ACTION, generator=torch.Generator().manual_seed(0))
@@ -160,7 +174,9 @@ SWITCHES = {
 @pytest.mark.parametrize("name", SWITCHES)
 def test_every_switch_changes_the_model(name):
     base = {"hidden": (32, 32), "steps": 50, "lr": 1e-3, "batch_size": 64, "ema": name == "ema_decay"}
-    models = [train_behavior(data(200), BehaviorSettings(**base | change))[0] for change in ({}, {name: SWITCHES[name]})]
+    models = [
+        train_behavior(data(200), BehaviorSettings(**base | change))[0] for change in ({}, {name: SWITCHES[name]})
+    ]
     states = torch.randn(6, OBSERVATION, generator=torch.Generator().manual_seed(0))
     noise = torch.randn(5, 1, 6, ACTION, generator=torch.Generator().manual_seed(1))
     samples = [model.sample(states, noise[: model.steps]) for model in models]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -33,7 +34,7 @@ def random_dynamics(seed: int = 0, networks: int = 4, elites: tuple[int, ...] = 
         return torch.randn(*shape, generator=g, dtype=torch.float64) * 0.4
 
     return Dynamics(
-        weights=[normal(networks, a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True)],
+        weights=[normal(networks, a, b) for a, b in itertools.pairwise(sizes)],
         biases=[normal(networks, 1, b) for b in sizes[1:]],
         input_mean=normal(OBSERVATION + ACTION),
         input_std=1.0 + normal(OBSERVATION + ACTION).abs(),
@@ -45,7 +46,9 @@ def random_dynamics(seed: int = 0, networks: int = 4, elites: tuple[int, ...] = 
     )
 
 
-def plain_prediction(model: Dynamics, network: int, s: torch.Tensor, a: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def plain_prediction(
+    model: Dynamics, network: int, s: torch.Tensor, a: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and std of (r, s' - s) of one network for one row, layer by layer."""
     x = (torch.cat([s, a]) - model.input_mean) / model.input_std
     for layer, (weight, bias) in enumerate(zip(model.weights, model.biases, strict=True)):
@@ -212,7 +215,9 @@ def test_weights_start_from_a_truncated_normal_and_biases_at_zero():
     assert not torch.equal(training.net.weights[0][0], training.net.weights[0][1])
 
 
-@pytest.mark.parametrize(("count", "ratio", "held", "rest"), [(300, 1.0, 60, 240), (10_000, 1.0, 1_000, 9_000), (300, 0.5, 30, 120)])
+@pytest.mark.parametrize(
+    ("count", "ratio", "held", "rest"), [(300, 1.0, 60, 240), (10_000, 1.0, 1_000, 9_000), (300, 0.5, 30, 120)]
+)
 def test_hold_out_and_data_ratio(count, ratio, held, rest):
     training = dynamics_training._Training(linear_data(count), DynamicsSettings(hidden=(8,), data_ratio=ratio))
     assert (len(training.hold), len(training.table)) == (held, rest)
@@ -334,7 +339,10 @@ def test_an_artifact_is_built_once_read_back_and_named_by_data_and_settings():
     loaded = model.load(folder)
     assert all(torch.equal(x, y) for x, y in zip(loaded.weights, expected.weights, strict=True))
     assert (folder / "metrics.json").exists()
-    keys = {dynamics_model(FAST, source("b")).artifact.key, dynamics_model(DynamicsSettings(), source("a")).artifact.key}
+    keys = {
+        dynamics_model(FAST, source("b")).artifact.key,
+        dynamics_model(DynamicsSettings(), source("a")).artifact.key,
+    }
     assert model.artifact.key not in keys
 
 

@@ -68,7 +68,7 @@ def test_frozen_networks_pass_gradients_to_their_inputs_only() -> None:
     torch.testing.assert_close(free, frozen)
     wanted = torch.autograd.grad(free.sum(), actions, retain_graph=True)[0]
     torch.testing.assert_close(torch.autograd.grad(frozen.sum(), actions)[0], wanted)
-    with pytest.raises(RuntimeError, match="unused|not have been used"):
+    with pytest.raises(RuntimeError, match="not have been used"):
         torch.autograd.grad(critics(states, actions, frozen=True).sum(), [actions, *critics.parameters()])
 
 

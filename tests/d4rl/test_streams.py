@@ -43,7 +43,7 @@ def test_kinds_have_their_ranges() -> None:
     drawn = [Stream("noise", "t", list(range(20)), DRAWS).at(step) for step in range(0, 100, 10)]
     uniform = torch.cat([d["b"].flatten() for d in drawn])
     integers = torch.cat([d["c"].flatten() for d in drawn])
-    assert 0 <= uniform.min()
+    assert uniform.min() >= 0
     assert uniform.max() < 1
     assert set(integers.tolist()) == set(range(7))
     with pytest.raises(ValueError, match="kind"):

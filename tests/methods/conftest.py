@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -31,7 +32,7 @@ def random_dynamics(networks: int = 4, elites: Sequence[int] = (2, 0, 3)) -> Dyn
     g, width = torch.Generator().manual_seed(1), 1 + OBSERVATION
     sizes = [OBSERVATION + ACTION, 8, 8, 2 * width]
     return Dynamics(
-        weights=[normal(g, networks, a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True)],
+        weights=[normal(g, networks, a, b) for a, b in itertools.pairwise(sizes)],
         biases=[normal(g, networks, 1, b) for b in sizes[1:]],
         input_mean=normal(g, OBSERVATION + ACTION),
         input_std=1.0 + normal(g, OBSERVATION + ACTION).abs(),
@@ -47,7 +48,7 @@ def random_behavior() -> Behavior:
     g = torch.Generator().manual_seed(2)
     sizes = [ACTION + 16 + OBSERVATION, 8, ACTION]
     return Behavior(
-        weights=[normal(g, a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True)],
+        weights=[normal(g, a, b) for a, b in itertools.pairwise(sizes)],
         biases=[normal(g, b) for b in sizes[1:]],
         embedding=normal(g, 5, 16),
         state_mean=normal(g, OBSERVATION),
@@ -165,7 +166,7 @@ def distance(net: StackedMLP, index: int, reference: nn.Sequential) -> float:
     return max(float((ours - theirs).detach().abs().max()) for ours, theirs in pairs)
 
 
-@pytest.fixture()
+@pytest.fixture
 def world() -> SimpleNamespace:
     """Everything above, for tests."""
     return SimpleNamespace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sqlite3
 
 import pytest
@@ -50,58 +51,50 @@ def words(reprise, path):
     return [run["status"] for run in standing(reprise, path)["runs"]]
 
 
-def test_sweep_is_trained_recorded_and_not_trained_again(reprise, write):
+def test_sweep_is_trained_recorded_and_not_trained_again(reprise, write, toy):
     path = write(SWEEP)
     assert set(words(reprise, path)) == {"to do"}
-    said = reprise("run", path)
+    said = reprise("run", path, "--json")
     assert said.status == 0, said.err
-    assert "toy: 4 of 4 runs finished" in said.out
-    assert "2 of 2: toy-a" in said.out
-    planned = {run["key"] for run in standing(reprise, path)["runs"]}
-    assert keyed_runs() == dict.fromkeys(planned, 1)
-    before = steps_trained()
-    again = reprise("run", path)
-    assert again.status == 0
-    assert "started" not in again.out
-    assert steps_trained() == before == dict.fromkeys(before, [1, 2, 3, 4])
+    answer = json.loads(said.out)  # nothing else stands on stdout
+    assert answer["failures"] == []
+    assert {run["status"] for run in answer["runs"]} == {"finished"}
+    assert "2 of 2: toy-a" in said.err
+    assert keyed_runs() == {run["key"]: 1 for run in answer["runs"]}
 
-
-def test_scores_and_provenance_reach_mlflow(reprise, write, toy):
-    reprise("run", write(SWEEP))
-    folders = list(all_folders())
-    results = [result for folder in folders for result in folder.results()]
+    results = [result for folder in all_folders() for result in folder.results()]
     assert len(results) == 4
     for result in results:
         assert result.summary["toy_score"]["last"] == toy.score(result.run, 4)
         found = result.provenance
         assert (found["device"], found["threads"], found["precision"], found["stack"]) == ("cpu", 1, "fp32", 2)
-        assert {"commit", "dirty", "constraints", "data_hash", "torch", "ray", "mlflow", "numpy", "python"} <= set(found)
-        assert found["wall_s"] > 0
-        assert found["cpu_s"] > 0
+        assert {"commit", "dirty", "constraints", "data_hash", "torch", "ray", "mlflow", "numpy", "python"} <= set(
+            found
+        )
+        assert min(found["wall_s"], found["cpu_s"]) > 0
     values = rows("SELECT DISTINCT value FROM latest_metrics WHERE key = 'toy_score.last'")
     assert {value for (value,) in values} == {result.summary["toy_score"]["last"] for result in results}
 
+    before = steps_trained()
+    again = reprise("run", path)
+    assert again.status == 0
+    assert "toy: 4 of 4 runs finished" in again.out
+    assert steps_trained() == before == {folder: [1, 2, 3, 4] for folder in before}
 
-def test_more_seeds_train_only_the_new_ones(reprise, write):
+
+def test_more_seeds_train_only_the_new_ones_in_whatever_sweep(reprise, write):
     path = write(SWEEP)
-    reprise("run", path)
-    before = keyed_runs()
-    first = set(steps_trained())
+    reprise("run", path, "--methods", "toy")
+    (first,) = steps_trained()
+    other = write(SWEEP.replace("name: toy", "name: other").replace("stack: [seed]", ""), "other.yaml")
+    assert reprise("run", other, "--methods", "toy").status == 0
+    assert list(steps_trained()) == [first]
     said = reprise("run", path, "--seeds", "4", "--methods", "toy")
     assert said.status == 0
-    assert len(keyed_runs()) == len(before) + 2
-    assert set(keyed_runs().values()) == {1}
-    (new,) = set(steps_trained()) - first
+    (new,) = set(steps_trained()) - {first}
     (folder,) = [folder for folder in all_folders() if folder.path.name == new]
     assert [run.seed for run in folder.plan().runs] == [2, 3]
-
-
-def test_run_trained_by_one_sweep_is_not_trained_by_another(reprise, write):
-    reprise("run", write(SWEEP))
-    before = steps_trained()
-    said = reprise("run", write(SWEEP.replace("name: toy", "name: other").replace("stack: [seed]", ""), "other.yaml"))
-    assert said.status == 0
-    assert steps_trained() == before
+    assert list(keyed_runs().values()) == [1] * 4
 
 
 CRASHING = SWEEP.replace("{method: other, settings: {gain: 5}}", "{method: other, settings: {crash: 3}}")
@@ -131,19 +124,16 @@ def test_failed_trial_is_reported_and_tried_again_alone(reprise, write, tmp_path
     assert rows("SELECT COUNT(*) FROM tags WHERE key = 'reprise.failure'") == [(0,)]
 
 
-def test_worker_that_dies_fails_its_trial_and_no_other(reprise, write):
-    path = write(SWEEP.replace("{method: other, settings: {gain: 5}}", "{method: other, settings: {kill: 2}}"))
+def test_worker_that_dies_and_result_that_is_nan_fail_their_trials_and_no_other(reprise, write):
+    methods = "[toy, {method: toy, as: dies, settings: {kill: 2}}, {method: toy, as: spoiled, settings: {nan: true}}]"
+    path = write(SWEEP.replace("[toy, {method: other, settings: {gain: 5}}]", methods))
     said = reprise("run", path)
     assert said.status == 1
-    assert "FAILED toy-a other seeds 0 1: its Ray worker died" in said.out
-    assert words(reprise, path) == ["finished", "finished", "failed", "failed"]
-    assert len(keyed_runs()) == 2
-
-
-def test_result_with_nan_is_a_failure(reprise, write):
-    said = reprise("run", write(SWEEP.replace("{gain: 5}", "{gain: .nan}")))
-    assert said.status == 2
-    assert said.err.startswith("reprise: ")
+    assert "FAILED toy-a dies seeds 0 1: its Ray worker died" in said.out
+    assert "FAILED toy-a spoiled seeds 0 1: RepriseError: run" in said.out
+    assert "toy_score (last) is nan" in said.out
+    assert words(reprise, path) == ["finished"] * 2 + ["failed"] * 4
+    assert list(keyed_runs().values()) == [1, 1]
 
 
 def test_artifacts_are_built_once_before_the_runs_that_need_them(reprise, write):
@@ -159,6 +149,17 @@ def test_artifacts_are_built_once_before_the_runs_that_need_them(reprise, write)
     assert len((home() / "builds.log").read_text().splitlines()) == 3
 
 
+def test_artifact_that_fails_fails_the_trials_that_need_it_and_no_other(reprise, write, monkeypatch):
+    monkeypatch.setenv("REPRISE_TOY_BROKEN_MODEL", "1")
+    path = write(SWEEP.replace("{gain: 5}", "{model: true}"))
+    said = reprise("run", path)
+    assert said.status == 1
+    assert "FAILED to build model of toy-a: ValueError: no model of toy-a today" in said.out
+    assert "FAILED toy-a other seeds 0 1: ValueError: no model of toy-a today" in said.out
+    assert words(reprise, path) == ["finished", "finished", "failed", "failed"]
+    assert not list((home() / "artifacts" / "toy-model").glob("[!.]*/artifact.json"))
+
+
 def test_missing_dataset_names_the_command_that_gets_it(reprise, write):
     said = reprise("run", write(SWEEP.replace("toy-a", "toy-missing")))
     assert said.status == 2
@@ -171,6 +172,17 @@ def test_trial_larger_than_the_machine_is_refused(reprise, write):
     assert said.status == 2
     assert "a trial asks for 4096 CPU" in said.err
     assert said.err.count("\n") == 1
+
+
+def test_cluster_that_nobody_runs_is_refused_at_once():
+    from sweeps.cluster import _knock
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        with pytest.raises(OSError, match="refused"):
+            _knock(f"127.0.0.1:{port}")
+    _knock("auto")
 
 
 ASHA = """\
@@ -189,6 +201,7 @@ def test_asha_stops_trials_that_never_look_finished(reprise, write):
     path = write(ASHA)
     said = reprise("run", path)
     assert said.status == 0, said.out + said.err
+    assert "FAILED" not in said.out
     found = standing(reprise, path)["runs"]
     by_word = {word: {run["key"] for run in found if run["status"] == word} for word in ("finished", "stopped early")}
     assert by_word["stopped early"]
@@ -231,20 +244,11 @@ def test_optuna_search_trains_its_samples_and_goes_on_where_it_was(reprise, writ
     gains = {folder.plan().runs[0].settings["gain"] for folder in folders}
     assert len(gains) == 6
     assert all(0 <= gain <= 10 for gain in gains)
-    assert "0 search samples" not in reprise("plan", path).out
-    assert reprise("run", path).status == 0
-    assert len(list(all_folders())) == 6
+    assert standing(reprise, path)["samples_left"] == 0
     assert reprise("run", write(OPTUNA.replace("samples: 6", "samples: 8"))).status == 0
     assert len(list(all_folders())) == 8
     assert keyed_runs().keys() == {run.key for folder in all_folders() for run in folder.plan().runs}
     assert set(keyed_runs().values()) == {1}
-
-
-def test_optuna_search_reports_failures(reprise, write):
-    said = reprise("run", write(OPTUNA.replace("method: toy,", "method: toy, settings: {crash: 1},").replace("samples: 6", "samples: 2")))
-    assert said.status == 1
-    assert said.out.count("ValueError: toy crash") >= 2
-    assert keyed_runs() == {}
 
 
 def test_results_are_recorded_later_when_the_store_fails_meanwhile(reprise, write, monkeypatch):
@@ -266,14 +270,6 @@ def test_results_are_recorded_later_when_the_store_fails_meanwhile(reprise, writ
     assert again.status == 0
     assert "recorded 4 finished runs that an earlier launch left unrecorded" in again.out
     assert set(keyed_runs().values()) == {1}
-
-
-def test_json_of_a_run_is_all_that_stands_on_stdout(reprise, write):
-    said = reprise("run", write(SWEEP), "--json")
-    answer = json.loads(said.out)
-    assert answer["failures"] == []
-    assert {run["status"] for run in answer["runs"]} == {"finished"}
-    assert "1 of 2: toy-a" in said.err
 
 
 def test_clean_frees_checkpoints_and_keeps_results(reprise, write):

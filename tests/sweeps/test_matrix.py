@@ -131,7 +131,12 @@ def test_dataset_that_does_not_exist_has_no_keys_yet(write):
 def test_long_trials_go_first(write):
     text = SWEEP.replace("grid: {gain: [2, 3], width: [8, 16]}", "training: {steps: 50}")
     matrix = matrix_of(write, text)
-    assert [trial.runs[0].method for trial in costliest_first(trials(matrix), matrix.benchmark)] == ["toy", "toy", "other", "other"]
+    assert [trial.runs[0].method for trial in costliest_first(trials(matrix), matrix.benchmark)] == [
+        "toy",
+        "toy",
+        "other",
+        "other",
+    ]
 
 
 RANDOM = """\
@@ -161,3 +166,9 @@ def test_longer_random_search_keeps_the_runs_of_the_shorter(write):
 def test_random_search_over_few_choices_has_no_run_twice(write):
     text = RANDOM.replace("gain: {uniform: [1, 2]}, ", "")
     assert len(matrix_of(write, text).cells) == 2 * 2 * 2
+
+
+def test_resources_of_a_trial_change_no_key(write):
+    matrix = matrix_of(write, SWEEP, cpus=2, gpus=0.5)
+    assert (matrix.sweep.resources.cpu, matrix.sweep.resources.gpu) == (2, 0.5)
+    assert keys(matrix) == keys(matrix_of(write, SWEEP))

@@ -63,3 +63,18 @@ def test_folder_that_hides_a_package_stops_the_command(tmp_path, name):
     assert done.returncode == 2
     assert f"'import {name}' finds {tmp_path / name}" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_installed_package_registers_through_an_entry_point(tmp_path, monkeypatch):
+    """A distribution in somebody else's environment: its metadata names a module, importing it registers a method."""
+    info = tmp_path / "somebody_elses-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: somebody-elses\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[reprise.plugins]\nmine = somebody_elses_method\n")
+    (tmp_path / "somebody_elses_method.py").write_text("IMPORTED = True\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry.discover()
+    assert sys.modules["somebody_elses_method"].IMPORTED
+    (info / "entry_points.txt").write_text("[reprise.plugins]\nmine = no_such_module_anywhere\n")
+    with pytest.raises(RepriseError, match=r"plug-in 'mine' \(no_such_module_anywhere\) does not import"):
+        registry.discover()

@@ -28,7 +28,11 @@ def refused(write, text: str) -> str:
     ("change", "line", "words"),
     [
         (("seeds: 2", "seedz: 2"), 4, ["unknown key 'seedz'", "did you mean 'seeds'?"]),
-        (("methods: [toy]", "methods:\n  - {method: toy, setings: {gain: 2}}"), 6, ["methods[0].setings", "'settings'"]),
+        (
+            ("methods: [toy]", "methods:\n  - {method: toy, setings: {gain: 2}}"),
+            6,
+            ["methods[0].setings", "'settings'"],
+        ),
         (("seeds: 2", "seeds: [0, 1, 0]"), 4, ["0 is listed twice"]),
         (("tasks: [toy-a]", "tasks: [toy-a, toy-b, toy-a]"), 3, ["'toy-a' is listed twice"]),
         (("tasks: [toy-a]", "tasks: [toy-a, toy-bb]"), 3, ["tasks[1]", "unknown task 'toy-bb'", "'toy-b'"]),
@@ -36,13 +40,26 @@ def refused(write, text: str) -> str:
         (("family: toy", "family: toi"), 2, ["unknown family 'toi'", "did you mean 'toy'?"]),
         (("family: toy", "family: toy\ntier: demoo"), 3, ["unknown tier 'demoo'", "did you mean 'demo'?"]),
         (("family: toy", "family: toy\ntier: mini"), 3, ["unknown tier 'mini'"]),
-        (("methods: [toy]", "methods: [{method: toy, preset: strung}]"), 5, ["unknown preset", "did you mean 'strong'?"]),
+        (
+            ("methods: [toy]", "methods: [{method: toy, preset: strung}]"),
+            5,
+            ["unknown preset", "did you mean 'strong'?"],
+        ),
         (("methods: [toy]", "methods: [{method: toy, settings: {gian: 2}}]"), 5, ["'gian'", "did you mean 'gain'?"]),
         (("seeds: 2", "seeds: 2\nstack: [sead]"), 5, ["unknown axis 'sead'", "did you mean 'seed'?"]),
         (("seeds: 2", "seeds: 2\nseeds: 3"), 5, ["seeds is given twice", "first on line 4"]),
         (("seeds: 2", "seeds: [0, -1]"), 4, ["seeds[1]", "greater than or equal to 0"]),
         (("seeds: 2", "seeds: two"), 4, ["seeds", "list"]),
-        (("methods: [toy]", "methods: [{method: toy, search: {gain: {uniform: [0, 1]}}}]"), 1, ["'search: {samples: ...}'"]),
+        (
+            ("methods: [toy]", "methods: [{method: toy, search: {gain: {uniform: [0, 1]}}}]"),
+            1,
+            ["'search: {samples: ...}'"],
+        ),
+        (
+            ("methods: [toy]", "methods: [{method: toy, settings: {gain: .nan}}]"),
+            5,
+            ["methods[0].settings.gain is .nan"],
+        ),
         (("methods: [toy]", "methods: [toy"), 6, ["not valid YAML"]),
     ],
 )

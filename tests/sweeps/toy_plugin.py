@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import signal
 import time
@@ -46,13 +47,14 @@ class Training:
 
 @dataclass(frozen=True)
 class Settings:
-    """`gain` is the score; `width` is no stackable setting; `crash` is a step at which training raises, unless `mended`
-    (a file) exists; `kill` is one at which the worker kills itself."""
+    """`gain` scales the score; `width` cannot differ in a stack; `crash` is a step at which training raises, unless the file
+    REPRISE_TOY_MENDED exists; `kill` is one at which the worker kills itself; `nan` spoils the summary."""
 
     gain: float = 1.0
     width: int = 8
     crash: int = -1
     kill: int = -1
+    nan: bool = False
     model: bool = False
 
 
@@ -126,6 +128,8 @@ class ToyBenchmark:
         self, runs: Sequence[Run], folder: Path, report: Callable[[Progress], None], cpus: int = 1
     ) -> list[RunResult]:
         training = Training(**runs[0].training)
+        for artifact in self.artifacts(runs):
+            artifact.ensure()
         state = folder / "state.json"
         curves: list[list[float]] = json.loads(state.read_text()) if state.exists() else []
         status = "finished"
@@ -154,7 +158,8 @@ def score(run: Run, step: int) -> float:
 
 def _result(run: Run, status: str, scores: list[float]) -> RunResult:
     curve = [Point("toy_score", step, value) for step, value in enumerate(scores, 1)]
-    return RunResult(run, status, curve, {"toy_score": {"last": scores[-1], "best": max(scores)}}, {"note": "toy"})
+    last = math.nan if run.settings["nan"] else scores[-1]
+    return RunResult(run, status, curve, {"toy_score": {"last": last, "best": max(scores)}}, {"note": "toy"})
 
 
 def _misbehave(run: Run, step: int) -> None:
@@ -173,6 +178,8 @@ def _build_data(folder: Path) -> None:
 
 def _model(task: str) -> Artifact:
     def build(folder: Path) -> None:
+        if os.environ.get("REPRISE_TOY_BROKEN_MODEL"):
+            raise ValueError(f"no model of {task} today")
         (folder / "model.txt").write_text(task)
         with (folder.parents[2] / "builds.log").open("a") as log:
             log.write(f"model {task}\n")

@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import mish
 
 from benchmarks.d4rl.models import building
+from benchmarks.d4rl.models.mish import mish
 
 ReverseVariance = Literal["posterior", "beta"]
 
@@ -67,12 +67,7 @@ class Behavior:
 
     def to(self, dtype: torch.dtype, device: torch.device) -> Behavior:
         """The same model in another precision or on another device."""
-        return Behavior(
-            **{
-                name: [t.to(device, dtype) for t in value] if isinstance(value, list) else value.to(device, dtype)
-                for name, value in self.state().items()
-            }
-        )
+        return Behavior(**{name: building.moved(value, dtype, device) for name, value in self.state().items()})
 
     def state(self) -> dict[str, Any]:
         """Tensors by name; `Behavior(**state)` is the inverse."""
@@ -96,7 +91,7 @@ class Behavior:
         flat = actions.reshape(-1, self.action_dim) @ self.weights[0][: self.action_dim]
         h = mish(flat.view(*actions.shape[:-1], -1) + (of_state + of_step)).view(flat.shape)
         for weight, bias in zip(self.weights[1:-1], self.biases[1:-1], strict=True):
-            h = mish(torch.addmm(bias, h, weight), inplace=True)
+            h = mish(torch.addmm(bias, h, weight))
         return torch.addmm(self.biases[-1], h, self.weights[-1]).view(actions.shape)
 
     def state_part(self, states: Tensor) -> Tensor:
@@ -117,8 +112,8 @@ class Behavior:
 def denoise(predict: Any, noise: Tensor, reverse_variance: ReverseVariance = "posterior", clip: bool = True) -> Tensor:
     """The reverse process from noise (K, ..., A) with a noise predictor (a_k, k) -> xi: the actions a_0 (..., A).
 
-    For k = K..1: a0 = (a_k - sqrt(1 - abar_k) xi) / sqrt(abar_k), clipped, then a draw from q(a_(k-1) | a_k, a0), with the
-    posterior variance (the code the paper follows) or beta_k (the paper's text); no noise at k = 1.
+    For k = K..1: a0 = (a_k - sqrt(1 - abar_k) xi) / sqrt(abar_k), clipped, then a draw from q(a_(k-1) | a_k, a0), with
+    the posterior variance (the code the paper follows) or beta_k (the paper's text); no noise at k = 1.
     """
     steps = len(noise)
     beta, abar = (t.tolist() for t in vp_schedule(steps))

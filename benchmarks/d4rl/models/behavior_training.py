@@ -11,13 +11,13 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import mish
 
 from benchmarks.base import Json
 from benchmarks.d4rl.datasets import Transitions
 from benchmarks.d4rl.method import FrozenModel, Source
 from benchmarks.d4rl.models import building
 from benchmarks.d4rl.models.behavior import EMBEDDING, Behavior, step_embedding, vp_schedule
+from benchmarks.d4rl.models.mish import mish
 from benchmarks.d4rl.networks import StackedMLP
 from benchmarks.d4rl.optimisers import StackedAdam, cosine
 
@@ -27,7 +27,7 @@ VERSION = 1
 BLOCK = 64
 """Training steps whose random numbers are drawn at once."""
 
-SPREAD_STATES, SPREAD_ACTIONS = 2_000, 20
+SPREAD_STATES, SPREAD_ACTIONS = 500, 20
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def behavior_model(settings: BehaviorSettings, source: Source) -> FrozenModel:
 
 def train_behavior(data: Transitions, settings: BehaviorSettings) -> tuple[Behavior, dict[str, Json]]:
     """Train on raw transitions; the frozen model (float32, CPU) and its loss and spread."""
-    with building.full_precision():
+    with building.training_conditions():
         training = _Training(data, settings)
         losses = [training.step(number) for number in range(settings.steps)]
         model = training.finish()
@@ -97,24 +97,32 @@ class _Training:
             self._draw()
         if s.lr_schedule == "cosine":
             self.adam.set_scale(cosine(number, s.steps))
-        row, k, xi = self.row[offset], self.k[offset], self.xi[offset]
-        loss = self.loss(self.states[row], self.actions[row], k, xi)
+        loss = self.loss(*(block[offset] for block in self.block))
         self.adam.step(loss)
         if self.average is not None:
             torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], 1.0 - s.ema_decay)
         return loss.detach()
 
     def _draw(self) -> None:
+        """Rows, diffusion steps and noise of the next steps, all but the network's share already computed."""
         s, shape = self.settings, (BLOCK, self.settings.batch_size)
-        self.row = torch.randint(len(self.states), shape, generator=self.generator).to(self.device)
-        self.k = torch.randint(s.diffusion_steps, shape, generator=self.generator).to(self.device)
-        self.xi = torch.randn(*shape, self.actions.shape[1], generator=self.generator).to(self.device)
+        row = torch.randint(len(self.states), shape, generator=self.generator).to(self.device)
+        k = torch.randint(s.diffusion_steps, shape, generator=self.generator).to(self.device)
+        xi = torch.randn(*shape, self.actions.shape[1], generator=self.generator).to(self.device)
+        self.block = (self.states[row], self.noisy(self.actions[row], k, xi), self.one_hot(k), xi)
 
-    def loss(self, states: Tensor, actions: Tensor, k: Tensor, xi: Tensor) -> Tensor:
-        """Mean of (xi - net(sqrt(abar_k) a + sqrt(1 - abar_k) xi, s, k))^2; k (B,) counts from 0."""
-        abar = self.abar[k][:, None]
-        noisy = abar.sqrt() * actions + (1.0 - abar).sqrt() * xi
-        embedded = self.of_step(self.sinusoids[None])[0][k]
+    def noisy(self, actions: Tensor, k: Tensor, xi: Tensor) -> Tensor:
+        """a_k = sqrt(abar_k) a + sqrt(1 - abar_k) xi; k (..., B) counts from 0."""
+        abar = self.abar[k][..., None]
+        return abar.sqrt() * actions + (1.0 - abar).sqrt() * xi
+
+    def one_hot(self, k: Tensor) -> Tensor:
+        """(..., B) -> (..., B, K): a product with it picks rows, and so does its backward pass."""
+        return torch.eye(self.settings.diffusion_steps, device=self.device)[k]
+
+    def loss(self, states: Tensor, noisy: Tensor, one_hot: Tensor, xi: Tensor) -> Tensor:
+        """Mean of (xi - net(a_k, s, k))^2 over batch and dimensions."""
+        embedded = one_hot @ self.of_step(self.sinusoids[None])[0]
         return (self.net(torch.cat([noisy, embedded, states], 1)[None])[0] - xi).square().mean()
 
     @torch.no_grad()
@@ -134,8 +142,8 @@ class _Training:
 def spread(model: Behavior, data: Transitions) -> dict[str, Json]:
     """How wide the sampler is beside the data, per action dimension.
 
-    Standard deviation of sampled actions at one state, and the root-mean-square distance of the data's action from the mean
-    sample; over at most 2,000 states, 20 samples each, for both reverse variances.
+    Standard deviation of sampled actions at one state, and the root-mean-square distance of the data's action from the
+    mean sample; over at most 500 states, 20 samples each, for both reverse variances.
     """
     generator = building.model_generator("behavior.spread", data.hash)
     rows = torch.randperm(len(data), generator=generator)[:SPREAD_STATES]

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from benchmarks.base import Artifact, Json, RepriseError, stream_seed
 from benchmarks.d4rl.method import Source
+from benchmarks.memory import keep_freed_memory
 
 METRICS = "metrics.json"
 
@@ -47,8 +48,12 @@ def training_device() -> torch.device:
 
 
 @contextmanager
-def full_precision() -> Iterator[None]:
-    """Full single-precision products inside: a shared model must not depend on the precision of the run that built it."""
+def training_conditions() -> Iterator[None]:
+    """Full single-precision products inside, and an allocator that keeps what it freed.
+
+    A shared model must not depend on the precision of the run that happened to build it.
+    """
+    keep_freed_memory()
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
@@ -69,9 +74,18 @@ def load(folder: Path, name: str, mmap: bool = False) -> Any:
     try:
         return torch.load(path, weights_only=True, map_location="cpu", mmap=mmap)
     except Exception as error:
-        raise RepriseError(f"{path}: not a readable model ({error}); remove the folder {folder} to build it again") from error
+        raise RepriseError(
+            f"{path}: not a readable model ({error}); remove the folder {folder} to build it again"
+        ) from error
 
 
 def floats(tensor: Tensor) -> list[float]:
     """A one-dimensional tensor as JSON."""
     return [float(value) for value in tensor]
+
+
+def moved(value: Any, dtype: torch.dtype, device: torch.device) -> Any:
+    """A tensor or a list of tensors on another device, floating-point ones in another precision."""
+    if isinstance(value, list):
+        return [moved(item, dtype, device) for item in value]
+    return value.to(device, dtype) if value.is_floating_point() else value.to(device)

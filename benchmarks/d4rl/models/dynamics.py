@@ -1,13 +1,14 @@
 """An ensemble of Gaussian networks of (r, s' - s) given (s, a): what it predicts and how a frozen one is asked.
 
-Source: MOPO (Yu et al. 2020) and its code; methods specification 1.2. Shapes: S runs, R rows, N networks, E elites, O and A
-dimensions of raw observations and actions, D = 1 + O outputs (reward first).
+Source: MOPO (Yu et al. 2020) and its code; methods specification 1.2. Shapes: S runs, R rows, N networks, E elites, O
+and A dimensions of raw observations and actions, D = 1 + O outputs (reward first).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -28,7 +29,9 @@ def soft_clamp(log_var: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 
 class Imagined(NamedTuple):
-    """One imagined step: reward (S, R), raw next observation (S, R, O), model uncertainty (S, R) where it was asked for."""
+    """One imagined step: reward (S, R), raw next observation (S, R, O), model uncertainty (S, R) where it was asked
+    for.
+    """
 
     rewards: Tensor
     next_states: Tensor
@@ -59,12 +62,8 @@ class Dynamics:
 
     def to(self, dtype: torch.dtype, device: torch.device) -> Dynamics:
         """The same ensemble in another precision or on another device."""
-        state = {
-            name: [t.to(device, dtype) for t in value] if isinstance(value, list) else value.to(device, dtype)
-            for name, value in self.state().items()
-            if name != "elites"
-        }
-        return Dynamics(**state, elites=self.elites.to(device))
+        state = {name: building.moved(value, dtype, device) for name, value in self.state().items()}
+        return Dynamics(**state)
 
     def state(self) -> dict[str, Any]:
         """Tensors by name; `Dynamics(**state)` is the inverse."""
@@ -106,13 +105,14 @@ class Dynamics:
     ) -> Imagined:
         """One step from raw states (S, R, O) with actions (S, R, A).
 
-        `elite_sample`: row i of run s asks elite (i + shift[s]) mod E and samples its Gaussian with `noise` (S, R, D) standard
-        normal. With `shift` (S,) uniform in [0, E) each row's elite is uniform over the elites; only how many rows an elite
-        gets in a batch is evened out, and rows of a batch are in random order. So one network per row is evaluated, in one
-        batched product. `mean` averages the elites' means and needs neither.
+        `elite_sample`: row i of run s asks elite (i + shift[s]) mod E and samples its Gaussian with `noise` (S, R, D)
+        standard normal. With `shift` (S,) uniform in [0, E) each row's elite is uniform over the elites; only how many
+        rows an elite gets in a batch is evened out, and rows of a batch are in random order. So one network per row is
+        evaluated, in one batched product. `mean` averages the elites' means and needs neither.
 
-        `penalty` asks for the uncertainty over all N networks (which all rows then pass): `max_std`, MOPO's, is the largest
-        L2 norm of a predicted standard deviation; `disagreement` the largest L2 distance of a mean from the ensemble's mean.
+        `penalty` asks for the uncertainty over all N networks (which all rows then pass): `max_std`, MOPO's, is the
+        largest L2 norm of a predicted standard deviation; `disagreement` the largest L2 distance of a mean from the
+        ensemble's mean.
         """
         runs, rows, _ = states.shape
         if penalty is None and sample == "elite_sample":
@@ -142,25 +142,32 @@ class Dynamics:
         """Rows (S, R, O + A) dealt to the elites by shifted position: mean and standard deviation (S, R, D) each."""
         runs, rows, width = x.shape
         elites = len(self.elites)
-        groups = -(-(rows + elites - 1) // elites)
-        place = torch.arange(groups * elites, device=x.device)
-        row = (place - shift[:, None]).clamp(0, rows - 1)
-        dealt = x.gather(1, row[..., None].expand(-1, -1, width))
-        dealt = dealt.view(runs, groups, elites, width).permute(2, 0, 1, 3).reshape(elites, runs * groups, width)
-        position = (place[:rows] + shift[:, None])[..., None]
-
-        def back(t: Tensor) -> Tensor:
-            t = t.view(elites, runs, groups, -1).permute(1, 2, 0, 3).reshape(runs, groups * elites, -1)
-            return t.gather(1, position.expand(-1, -1, t.shape[-1]))
-
+        row_at, place_of = (table[shift][..., None] for table in _deal(rows, elites, x.device))
+        dealt = x.gather(1, row_at.expand(-1, -1, width))
+        dealt = dealt.view(runs, -1, elites, width).permute(2, 0, 1, 3).reshape(elites, -1, width)
         mean, std = self._heads(*self._elite_layers, dealt)
-        return back(mean), back(std)
+        both = torch.cat([mean, std], -1).view(elites, runs, -1, 2 * mean.shape[-1])
+        both = both.permute(1, 2, 0, 3).reshape(runs, -1, both.shape[-1])
+        mean, std = both.gather(1, place_of.expand(-1, -1, both.shape[-1])).chunk(2, -1)
+        return mean, std
 
     def _of_row(self, values: Tensor, shift: Tensor) -> Tensor:
         """Each row's elite among all networks' values: (N, S, R, D) -> (S, R, D)."""
         _, runs, rows, _ = values.shape
         run, row = torch.arange(runs, device=shift.device)[:, None], torch.arange(rows, device=shift.device)
         return values[self.elites[(row + shift[:, None]) % len(self.elites)], run, row]
+
+
+@cache
+def _deal(rows: int, elites: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """For every shift: the row at each place, and each row's place; place p belongs to elite p mod E.
+
+    There are enough places for every shift; those left over repeat a row at the edge and are not read.
+    """
+    places = -(-(rows + elites - 1) // elites) * elites
+    shift = torch.arange(elites, device=device)[:, None]
+    row_at = (torch.arange(places, device=device) - shift).clamp(0, rows - 1)
+    return row_at, torch.arange(rows, device=device) + shift
 
 
 def _uncertainty(means: Tensor, stds: Tensor, penalty: Penalty | None) -> Tensor | None:

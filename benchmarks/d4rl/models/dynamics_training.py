@@ -31,8 +31,9 @@ BOUND_WEIGHT = 0.01
 
 @dataclass(frozen=True)
 class DynamicsSettings:
-    """How the ensemble is trained. `next_obs` = `shifted` reproduces the defect of D4RL's loader (s' of terminal rows is the
-    first state of the next episode). `standardize_targets` and `lr_schedule` = `cosine` are this suite's."""
+    """How the ensemble is trained. `next_obs` = `shifted` reproduces the defect of D4RL's loader (s' of terminal rows
+    is the first state of the next episode). `standardize_targets` and `lr_schedule` = `cosine` are this suite's.
+    """
 
     hidden: tuple[int, ...] = (200, 200, 200, 200)
     ensemble: int = 7
@@ -65,7 +66,7 @@ def dynamics_model(settings: DynamicsSettings, source: Source) -> FrozenModel:
 
 def train_dynamics(data: Transitions, settings: DynamicsSettings) -> tuple[Dynamics, dict[str, Json]]:
     """Train on raw transitions; the frozen ensemble (float32, CPU) and its hold-out errors."""
-    with building.full_precision():
+    with building.training_conditions():
         training = _Training(data, settings)
         for epoch in range(settings.epochs):
             training.epoch(epoch)
@@ -73,7 +74,9 @@ def train_dynamics(data: Transitions, settings: DynamicsSettings) -> tuple[Dynam
 
 
 def decay_coefficients(layers: int) -> list[float]:
-    """MOPO's weight decay per layer, generalised to any depth: 2.5e-5, 5e-5, 7.5e-5 for the hidden layers, 1e-4 at the end."""
+    """MOPO's weight decay per layer, generalised to any depth: 2.5e-5, 5e-5, 7.5e-5 for the hidden layers, 1e-4 at the
+    end.
+    """
     hidden = [2.5e-5, 5e-5][: layers - 1] + [7.5e-5] * max(layers - 3, 0)
     return [*hidden, 1e-4]
 
@@ -102,7 +105,9 @@ class _Training:
         self.generator = building.model_generator("dynamics", data.hash)
         self.device = building.training_device()
         inputs, outputs = torch.cat([data.observations, data.actions], 1), targets(data, settings.next_obs)
-        order = torch.randperm(len(inputs), generator=self.generator)[: max(2, round(len(inputs) * settings.data_ratio))]
+        order = torch.randperm(len(inputs), generator=self.generator)[
+            : max(2, round(len(inputs) * settings.data_ratio))
+        ]
         held = min(int(HOLD_OUT_SHARE * len(order)), HOLD_OUT)
         hold, rest = order[:held], order[held:]
         self.input_mean, self.input_std = _moments(inputs[rest])
@@ -134,7 +139,9 @@ class _Training:
         self.errors: list[list[float]] = []
 
     def epoch(self, epoch: int) -> None:
-        """Every network passes once over its own resample, freshly shuffled; then the hold-out error decides what is kept."""
+        """Every network passes once over its own resample, freshly shuffled; then the hold-out error decides what is
+        kept.
+        """
         s, count = self.settings, len(self.table)
         orders = torch.stack([torch.randperm(count, generator=self.generator) for _ in range(s.ensemble)])
         shuffled = self.rows.gather(1, orders).to(self.device)

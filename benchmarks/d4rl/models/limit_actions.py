@@ -1,7 +1,8 @@
-"""Behaviour actions drawn once per stored state and looked up afterwards: the behaviour model is frozen, so this is allowed.
+"""Behaviour actions drawn once per stored state and looked up afterwards: the behaviour model is frozen, so this is
+allowed.
 
-A step of training then costs an index instead of K passes through the sampler. Drawing afresh at every step stays possible
-(`Behavior.sample`), and is what the ILQ paper describes.
+A step of training then costs an index instead of K passes through the sampler. Drawing afresh at every step stays
+possible (`Behavior.sample`), and is what the ILQ paper describes.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from benchmarks.d4rl.models.behavior_training import BehaviorSettings, behavior_
 VERSION = 1
 """Raised whenever the drawn actions may change."""
 
-CHUNK = 2_000
+CHUNK = 128
+"""States sampled at once: their hidden layers stay in a core's cache. Part of the definition: another value, other
+actions.
+"""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def draw_actions(model: Behavior, states: Tensor, settings: LimitActionsSettings
     device = building.training_device()
     model = model.to(torch.float32, device)
     actions = torch.empty(len(states), settings.count, model.action_dim)
-    with building.full_precision():
+    with building.training_conditions():
         for start in range(0, len(states), CHUNK):
             chunk = states[start : start + CHUNK]
             noise = torch.randn(model.steps, settings.count, len(chunk), model.action_dim, generator=generator)
@@ -72,7 +76,9 @@ def draw_actions(model: Behavior, states: Tensor, settings: LimitActionsSettings
 
 
 def choose(cache: Tensor, index: Tensor, start: Tensor, count: int) -> Tensor:
-    """`count` neighbouring cached actions per row, beginning at `start` and wrapping: index and start (S, B) -> (S, M, B, A)."""
+    """`count` neighbouring cached actions per row, beginning at `start` and wrapping: index and start (S, B) -> (S, M,
+    B, A).
+    """
     stored = cache.shape[1]
     offset = (start[:, None] + torch.arange(count, device=start.device)[:, None]) % stored
     flat = index[:, None] * stored + offset
