@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,10 +30,8 @@ from sweeps.trial_folder import all_folders, folder_of, ledger
 
 @dataclass
 class Outcome:
-    """How the trials of a launch ended. `failed` maps a trial's key to what failed and why."""
+    """What went wrong in a launch: trials and artifacts that failed, with reasons by key, and what MLflow refused last."""
 
-    finished: int = 0
-    stopped: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     unbuilt: dict[str, str] = field(default_factory=dict)
     unrecorded: str = ""
@@ -51,8 +51,8 @@ def conduct(
         matrix = campaign.matrix()
         requests = dataset_requests(matrix)
         if requests:
-            with Display(console, name, {}) as display:
-                Launcher(matrix, tracking, display, scratch, outcome).train([], requests)
+            with Display(console, name, {}) as display, _writer() as writer:
+                Launcher(matrix, tracking, display, scratch, outcome, writer).train([], requests)
             if outcome.unbuilt:
                 raise RepriseError("\n".join(f"cannot build {reason}" for reason in outcome.unbuilt.values()))
             matrix = campaign.matrix()
@@ -61,14 +61,29 @@ def conduct(
         samples = 0 if failed_only else standing.samples_left()
         shares = weights(trials, matrix)
         shares |= {f"sample {place}": sum(shares.values()) / len(shares) if trials else 1.0 for place in range(samples)}
-        with Display(console, name, shares, slots(matrix.sweep.resources)) as display:
-            launcher = Launcher(matrix, tracking, display, scratch, outcome)
+        with Display(console, name, shares, slots(matrix.sweep.resources)) as display, _writer() as writer:
+            launcher = Launcher(matrix, tracking, display, scratch, outcome, writer)
             launcher.train(trials, trial_requests(trials, matrix.benchmark))
             for plan in matrix.searches if samples else ():
                 launcher.search(plan)
     if outcome.unrecorded:
         tracking.ingest()
     return outcome
+
+
+@contextlib.contextmanager
+def _writer() -> Iterator[Executor]:
+    """One thread for MLflow: a trial ends, and the next begins, without waiting for the disk. Drained at the end.
+
+    Where the block is left by an error or Ctrl-C, what is not written yet stays in result files, for the next launch.
+    """
+    writer = ThreadPoolExecutor(1, "mlflow")
+    try:
+        yield writer
+    except BaseException:
+        writer.shutdown(cancel_futures=True)
+        raise
+    writer.shutdown()
 
 
 @dataclass(frozen=True)
@@ -80,6 +95,7 @@ class Launcher:
     display: Display
     scratch: Path
     outcome: Outcome
+    writer: Executor
 
     @property
     def sweep(self) -> SweepFile:
@@ -151,13 +167,15 @@ class Launcher:
         self.tracked(lambda: self.tracking.record_failed(trial, reason))
 
     def tracked(self, write: Callable[[], object]) -> None:
-        """Write to MLflow; where that fails, training goes on, and the results on disk are recorded by the next launch."""
-        try:
-            write()
-        except RepriseError as error:
-            if not self.outcome.unrecorded:
-                self.display.say(str(error))
-            self.outcome.unrecorded = str(error)
+        """Write to MLflow soon; where that fails, training goes on, and the results on disk are recorded later."""
+
+        def written() -> None:
+            try:
+                write()
+            except Exception as error:
+                self.outcome.unrecorded = str(error)
+
+        self.writer.submit(written)
 
 
 class Driver(tune.Callback):
@@ -202,14 +220,11 @@ class Driver(tune.Callback):
         ours, launcher = self._trial(trial), self.launcher
         folder = folder_of(ours)
         if folder.finished():
-            results = folder.results()
-            launcher.outcome.finished += 1
             launcher.display.ended(ours.key, ours.title, "finished")
-            launcher.tracked(lambda: launcher.tracking.record(ours, results))
+            launcher.tracked(lambda: launcher.tracking.record(ours, folder.results()))
             return
         stopped = list(self._stopped(ours))
         folder.write_stopped(stopped)
-        launcher.outcome.stopped += 1
         launcher.display.ended(ours.key, ours.title, "stopped early")
         launcher.tracked(lambda: launcher.tracking.record_stopped(ours, stopped))
 
