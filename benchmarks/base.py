@@ -244,7 +244,9 @@ class RunResult:
         """The inverse of `to_json`; raises RepriseError where the key stored does not belong to the run stored."""
         run = Run.from_json(value["run"])
         if run.key != value["key"]:
-            raise RepriseError(f"record {value['key'][:12]}: its run has the key {run.key[:12]}; the record was altered, remove it")
+            raise RepriseError(
+                f"record {value['key'][:12]}: its run has the key {run.key[:12]}; the record was altered, remove it"
+            )
         curve = [Point(metric, int(step), float(number)) for metric, step, number in value["curve"]]
         return cls(run, value["status"], curve, value["summary"], value["extra"], value["provenance"])
 
@@ -299,7 +301,9 @@ class Benchmark(Protocol):
     def dataset(self, task: Task, training: Mapping[str, Json]) -> DatasetRef:
         """The dataset a run would train on (name, hash if it exists, how to build it)."""
 
-    def describe(self, task: Task, method: type[Method], settings: Mapping[str, Json], training: Mapping[str, Json]) -> dict[str, str]:
+    def describe(
+        self, task: Task, method: type[Method], settings: Mapping[str, Json], training: Mapping[str, Json]
+    ) -> dict[str, str]:
         """Labels a table must state with the numbers: dataset, environment version, protocol."""
 
     def stack_signature(self, run: Run) -> str:
@@ -359,7 +363,9 @@ def register(method: type[MethodT]) -> type[MethodT]:
     key = (method.family, method.name)
     known = _METHODS.get(key)
     if known is not None and known.__qualname__ + known.__module__ != method.__qualname__ + method.__module__:
-        raise RepriseError(f"method '{method.name}' is registered twice: {known.__module__} and {method.__module__}; rename one")
+        raise RepriseError(
+            f"method '{method.name}' is registered twice: {known.__module__} and {method.__module__}; rename one"
+        )
     _METHODS[key] = method
     return method
 

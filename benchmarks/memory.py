@@ -22,4 +22,6 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except AttributeError:
         return False
-    return all([mallopt(M_MMAP_THRESHOLD, LARGEST_BLOCK), mallopt(M_TRIM_THRESHOLD, LARGEST_BLOCK), mallopt(M_TOP_PAD, PAD)])
+    return all(
+        [mallopt(M_MMAP_THRESHOLD, LARGEST_BLOCK), mallopt(M_TRIM_THRESHOLD, LARGEST_BLOCK), mallopt(M_TOP_PAD, PAD)]
+    )

@@ -12,6 +12,7 @@ from typing import Any
 
 from ray import cloudpickle, tune
 from ray.exceptions import RayActorError, RayTaskError
+from ray.tune.progress_reporter import TrialProgressCallback
 from rich.console import Console
 
 from benchmarks.base import Benchmark, Json, Point, RepriseError, RunResult
@@ -151,7 +152,7 @@ class Launcher:
                 name=f"{name}-{uuid.uuid4().hex[:8]}",
                 storage_path=str(self.scratch),
                 verbose=0,
-                callbacks=[driver],
+                callbacks=[driver, Quiet()],
             ),
         )
         tuner.fit()
@@ -272,6 +273,16 @@ class Driver(tune.Callback):
         for place, run in enumerate(ours.runs):
             points = [Point(metric, step, scores[place]) for step, scores in curve]
             yield RunResult(run, "stopped_early", points, {})
+
+
+class Quiet(TrialProgressCallback):
+    """Stands where Tune would put its own messages about every trial; the display says it all."""
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Say nothing."""
+
+    def log_result(self, trial: Any, result: dict[str, Any], error: bool = False) -> None:
+        """Say nothing."""
 
 
 def _error(trial: Any) -> BaseException | None:

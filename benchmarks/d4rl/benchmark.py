@@ -30,8 +30,10 @@ from benchmarks.d4rl.evaluation import Evaluator
 from benchmarks.d4rl.method import FrozenModel, Problem, Source, StackedMethod
 from benchmarks.d4rl.prepare import Prepared, prepare
 from benchmarks.d4rl.settings import TrainingSettings
-from benchmarks.d4rl.tasks import TASKS, task as find_task
+from benchmarks.d4rl.tasks import TASKS
+from benchmarks.d4rl.tasks import task as find_task
 from benchmarks.d4rl.training import Sampler, Trainer
+from benchmarks.d4rl.transforms import check_reward_transform
 
 FAMILY = "offline_rl"
 
@@ -48,11 +50,15 @@ class OfflineRL:
     def resolve(
         self, task: Task, method: type[Method], preset: str | None, overrides: Mapping[str, Json], where: str
     ) -> tuple[dict[str, Json], dict[str, Json]]:
-        return resolution.resolve(method, TrainingSettings, task.name, preset, overrides, where)
+        settings, training = resolution.resolve(method, TrainingSettings, task.name, preset, overrides, where)
+        check_reward_transform(training["reward_transform"])
+        return settings, training
 
     def dataset(self, task: Task, training: Mapping[str, Json]) -> DatasetRef:
         chosen = _training(training)
-        return dataset_ref(find_task(task.name), chosen.dataset, chosen.dataset_rows, chosen.dataset_seed, chosen.loader)
+        return dataset_ref(
+            find_task(task.name), chosen.dataset, chosen.dataset_rows, chosen.dataset_seed, chosen.loader
+        )
 
     def describe(
         self, task: Task, method: type[Method], settings: Mapping[str, Json], training: Mapping[str, Json]
@@ -100,8 +106,13 @@ class OfflineRL:
         return data
 
     def _models(self, run: Run) -> Mapping[str, FrozenModel]:
-        method = _method(run)
-        return method.models(_settings(run), self._source(run))
+        models = _method(run).models(_settings(run), self._source(run))
+        if models and _training(run.training).trajectory_fraction != 1.0:
+            raise RepriseError(
+                f"{run.method} on {run.task}: trajectory_fraction selects rows, but its frozen models know all of them; "
+                "set trajectory_fraction to 1"
+            )
+        return models
 
     def _trainer(self, runs: Sequence[Run], prepared: Prepared, folder: Path, cpus: int) -> Trainer:
         run, method = runs[0], _method(runs[0])

@@ -14,8 +14,8 @@ OVERHEAD_S = 1.0e-3
 PRODUCTS_PER_S = 1.4e11
 EPISODE_STEPS = 500
 SIMULATED_PER_S = 14_000
-"""Of one core: an update's share that does not depend on widths, floating-point operations of matrix products per second, steps of
-an evaluation episode, steps simulated per second."""
+"""Of one core: an update's share that does not depend on widths, floating-point operations of matrix products per second,
+steps of an evaluation episode, steps simulated per second."""
 
 
 def cpu_seconds(

@@ -37,7 +37,8 @@ class Evaluator:
         dtype: torch.dtype = torch.float32,
         device: torch.device | None = None,
     ) -> None:
-        self.env_name, self.task, self.seeds, self.episodes, self.seed_mode = env, task, list(seeds), episodes, seed_mode
+        self.env_name, self.task, self.seeds = env, task, list(seeds)
+        self.episodes, self.seed_mode = episodes, seed_mode
         self.dtype, self.device = dtype, device or torch.device("cpu")
         self.envs = BatchedEnvironment(env, len(self.seeds) * episodes, threads)
 
@@ -46,8 +47,9 @@ class Evaluator:
     ) -> tuple[Array, Array]:
         """Returns of evaluation `number` (0-based), (S, episodes) float64, and which runs gave a non-finite action, (S,).
 
-        `episodes` is at most the evaluator's own number (None: all of them); fewer are the first of these. States are normalised by `mean` and `std` (O,) at every step. An episode of a run whose policy is not finite counts
-        with the environment's reference minimum.
+        `episodes` is at most the evaluator's own number (None: all of them); fewer are the first of these. States are
+        normalised by `mean` and `std` (O,) at every step. An episode of a run whose policy is not finite counts with the
+        environment's reference minimum.
         """
         runs, envs, each = len(self.seeds), self.envs, episodes or self.episodes
         count = runs * each

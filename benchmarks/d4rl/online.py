@@ -118,7 +118,9 @@ class OnlineTrainer:
                 self.agent.update(self.replay.batch(self.batches.at(step - 1)["row"]), self.noise.at(step - 1))
             if step % self.training.eval_every == 0:
                 self._evaluate(step, time.perf_counter() - clock)
-                report(Progress(step, self.training.train_steps, tuple(log[-1]["normalized_score"] for log in self.logs)))
+                report(
+                    Progress(step, self.training.train_steps, tuple(log[-1]["normalized_score"] for log in self.logs))
+                )
             if step % self.training.checkpoint_every == 0:
                 self._save(step)
 

@@ -39,7 +39,13 @@ def prepare(data: Transitions, training: TrainingSettings) -> Prepared:
     scaling = transforms.state_scaling(chosen, training.state_eps if training.normalize_states else None)
     ready = transforms.normalize_states(ready, scaling)
     ready = transforms.clip_actions(ready, training.clip_dataset_actions)
-    columns = (ready.observations, ready.actions, ready.rewards[:, None], ready.next_observations, ready.terminals[:, None])
+    columns = (
+        ready.observations,
+        ready.actions,
+        ready.rewards[:, None],
+        ready.next_observations,
+        ready.terminals[:, None],
+    )
     scale, shift = _affine(ready.meta["reward_transform"]["steps"])
     record = {**data.meta.get("loaded", {}), "rows_used": len(ready), "reward_scale": scale, "reward_shift": shift}
     return Prepared(

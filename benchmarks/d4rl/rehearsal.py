@@ -32,7 +32,9 @@ def random_transitions(env: str, rows: int, seed: int = 0) -> Transitions:
     terminals, timeouts = torch.zeros(rows), torch.zeros(rows)
     terminals[99::200] = 1.0
     timeouts[199::200] = 1.0
-    return Transitions("rehearsal", f"rehearsal-{rows}-{seed}", states[:-1], actions, rewards, states[1:], terminals, timeouts)
+    return Transitions(
+        "rehearsal", f"rehearsal-{rows}-{seed}", states[:-1], actions, rewards, states[1:], terminals, timeouts
+    )
 
 
 class Rehearsal:
@@ -63,7 +65,13 @@ class Rehearsal:
             self._settings(method, preset, {**(overrides or {}), **member}) for member in members or [{} for _ in seeds]
         ]
         data = random_transitions(env, rows)
-        columns = (data.observations, data.actions, data.rewards[:, None], data.next_observations, data.terminals[:, None])
+        columns = (
+            data.observations,
+            data.actions,
+            data.rewards[:, None],
+            data.next_observations,
+            data.terminals[:, None],
+        )
         table = torch.cat(columns, 1).to(device, dtype)
         models = method.models(runs[0], Source(self.task, env, data.hash, lambda: data))
         problem = Problem(

@@ -12,14 +12,25 @@ from pydantic import TypeAdapter, ValidationError
 
 from benchmarks.base import Json, Method, RepriseError, unknown
 
+COUNTS = (
+    "train_steps",
+    "schedule_steps",
+    "batch_size",
+    "eval_every",
+    "eval_episodes",
+    "last_eval_episodes",
+    "dataset_rows",
+)
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
     """Budget and protocol of offline training, resolved into every run (protocol sections 3 to 5).
 
     train_steps and eval_every count gradient steps; schedules run over schedule_steps (None: train_steps), so that a run may
-    be the first part of a longer one. last_eval_episodes (ours; None: eval_episodes) lets a short run look longer at its end. dataset is `local` (rebuilt: dataset_rows rows per kind from dataset_seed), `minari` or
-    `d4rl` (original HDF5 files); loader names the rule for next observations and time-outs.
+    be the first part of a longer one. last_eval_episodes (ours; None: eval_episodes) lets a short run look longer at its end.
+    dataset is `local` (rebuilt: dataset_rows rows per kind from dataset_seed), `minari` or `d4rl` (original HDF5 files);
+    loader names the rule for next observations and time-outs.
     """
 
     train_steps: int = 1_000_000
@@ -40,6 +51,14 @@ class TrainingSettings:
     dataset_seed: int = 0
     loader: Literal["full", "d4rl", "kit"] = "full"
     precision: Literal["fp32", "bf16"] = "fp32"
+
+    def __post_init__(self) -> None:
+        for name in COUNTS:
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise RepriseError(f"{name} is {value}; give 1 or more")
+        if not 0.0 < self.trajectory_fraction <= 1.0:
+            raise RepriseError(f"trajectory_fraction is {self.trajectory_fraction}; give a share above 0 and at most 1")
 
 
 def resolve(
@@ -70,9 +89,12 @@ def validated(kind: type, values: Mapping[str, Json], where: str) -> Any:
         return TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or kind.__name__}: {item['msg']} (got {item['input']!r})" for item in error.errors()
+            f"{'.'.join(map(str, item['loc'])) or kind.__name__}: {item['msg']} (got {item['input']!r})"
+            for item in error.errors()
         )
         raise RepriseError(f"{where}: {problems}") from None
+    except RepriseError as error:
+        raise RepriseError(f"{where}: {error}") from None
 
 
 def as_json(settings: Any) -> dict[str, Json]:

@@ -143,7 +143,13 @@ def transform_rewards(
     return replace(data, meta={**data.meta, "reward_transform": record})
 
 
-def _coefficients(data: Transitions, step: str, segmentation: str, max_length: int) -> tuple[float, float]:
+def check_reward_transform(transform: str) -> None:
+    """Raise RepriseError for a transform that `transform_rewards` would refuse, before any data are read."""
+    for step in transform.split("+"):
+        _parsed(step)
+
+
+def _parsed(step: str) -> tuple[str, list[float]]:
     name, *numbers = step.split(":")
     if name not in _REWARD_TRANSFORMS:
         raise unknown("reward_transform", name, _REWARD_TRANSFORMS)
@@ -151,11 +157,14 @@ def _coefficients(data: Transitions, step: str, segmentation: str, max_length: i
         values = [float(number) for number in numbers]
     except ValueError:
         values = [math.nan]
-    if len(values) != _REWARD_TRANSFORMS[name] or not all(map(math.isfinite, values)):
-        wanted = _REWARD_TRANSFORMS[name]
-        raise RepriseError(
-            f"reward_transform '{step}': '{name}' takes {wanted} finite numbers, as in shift:-1 or affine:2:-1"
-        )
+    count = _REWARD_TRANSFORMS[name]
+    if len(values) != count or not all(map(math.isfinite, values)):
+        raise RepriseError(f"reward_transform '{step}': '{name}' takes {count} numbers, as in shift:-1, affine:2:-1")
+    return name, values
+
+
+def _coefficients(data: Transitions, step: str, segmentation: str, max_length: int) -> tuple[float, float]:
+    name, values = _parsed(step)
     if name == "return_range_1000":
         return _return_range_factor(data, segmentation, max_length), 0.0
     shapes = {"none": (1.0, 0.0), "shift": (1.0, *values), "scale": (*values, 0.0), "affine": tuple(values)}

@@ -81,7 +81,9 @@ def main(arguments: Sequence[str]) -> None:
     peer.close()
     medians = {name: statistics.median(values) for name, values in rates.items()}
     for name, value in medians.items():
-        print(f"{name:8s} {value:8.1f} seed-steps per CPU-second (rounds: {', '.join(f'{v:.0f}' for v in rates[name])})")
+        print(
+            f"{name:8s} {value:8.1f} seed-steps per CPU-second (rounds: {', '.join(f'{v:.0f}' for v in rates[name])})"
+        )
     print(f"ratio    {medians['Reprise'] / medians['d3rlpy']:8.2f}")
 
 

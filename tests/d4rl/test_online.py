@@ -15,7 +15,9 @@ from benchmarks.d4rl.online import OnlineTrainer, OnlineTraining, Replay
 from benchmarks.d4rl.online_benchmark import BENCHMARK
 from benchmarks.d4rl.policies import Policy
 
-SHORT = OnlineTraining(train_steps=60, batch_size=8, warmup_steps=20, eval_every=30, eval_episodes=2, checkpoint_every=30)
+SHORT = OnlineTraining(
+    train_steps=60, batch_size=8, warmup_steps=20, eval_every=30, eval_episodes=2, checkpoint_every=30
+)
 
 
 def trainer(folder: Path, seeds: list[int]) -> OnlineTrainer:
@@ -96,7 +98,14 @@ def test_critic_target_of_sac_follows_its_formula() -> None:
 def test_the_family_turns_logs_into_results(tmp_path: Path) -> None:
     task = BENCHMARK.tasks()["online/hopper"]
     method = registered_methods("online_rl")["sac"]
-    overrides = {"train_steps": 40, "warmup_steps": 10, "eval_every": 20, "eval_episodes": 1, "hidden": [8], "batch_size": 4}
+    overrides = {
+        "train_steps": 40,
+        "warmup_steps": 10,
+        "eval_every": 20,
+        "eval_episodes": 1,
+        "hidden": [8],
+        "batch_size": 4,
+    }
     settings, training = BENCHMARK.resolve(task, method, None, overrides, "test")
     run = Run("online_rl", task.name, 1, "none", "none", "sac", 1, settings, training, 0)
     result = BENCHMARK.train([run], tmp_path, ignore)[0]
