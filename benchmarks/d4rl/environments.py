@@ -180,12 +180,12 @@ class BatchedEnvironment:
             job.result()
 
     def _simulate_chunk(self, chosen: list[int], actions: Array) -> None:
-        step, model, skip = mujoco.mj_step, self.model, self.frame_skip
+        step, model, skip, control, data = mujoco.mj_step, self.model, self.frame_skip, self._ctrl, self._data
         for index, action in zip(chosen, actions, strict=True):
-            self._ctrl[index][:] = action
-            step(model, self._data[index], nstep=skip)
-            self.qpos[index] = self._qpos[index]
-            self.qvel[index] = self._qvel[index]
+            control[index][:] = action
+            step(model, data[index], skip)
+        self.qpos[chosen] = [self._qpos[index] for index in chosen]
+        self.qvel[chosen] = [self._qvel[index] for index in chosen]
 
     def close(self) -> None:
         if self._pool is not None:

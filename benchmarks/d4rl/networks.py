@@ -67,9 +67,8 @@ class _ReluTail(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, *layers: Tensor) -> Tensor:
-        hidden = [
-            z.relu_()
-        ]  # z belongs to the tail: nobody else holds it, and a fresh tensor costs more than the maximum
+        # In place: z belongs to the tail, nobody else holds it, and a fresh tensor costs more than the maximum.
+        hidden = [z.relu_()]
         for index in range(0, len(layers), 2):
             z = torch.baddbmm(layers[index + 1], hidden[-1], layers[index])
             if index < len(layers) - 2:
