@@ -23,7 +23,7 @@ from benchmarks.d4rl.models.behavior import ReverseVariance
 from benchmarks.d4rl.models.behavior_training import BehaviorSettings
 from benchmarks.d4rl.networks import StackedCritics, TanhGaussianActor, copy_of, squash
 from benchmarks.d4rl.optimisers import StackedAdam, TargetUpdate
-from benchmarks.d4rl.presets import DEMO_TRAINING
+from benchmarks.d4rl.presets import DEMO_ACTOR_CRITIC, DEMO_BEHAVIOR
 from benchmarks.d4rl.warm_start import LrSchedule, WarmStart, check_warm_start, likelihood_loss
 
 MARGIN_TASKS = frozenset(
@@ -157,17 +157,9 @@ def small(task: str) -> dict[str, Json]:
     Not the paper's: widths, lam, limit_offset, cached diffusion actions, the states s alone, warm start, cosine.
     """
     return {
-        **DEMO_TRAINING,
-        "actor_hidden": (64, 64),
-        "critic_hidden": (64, 64),
-        "critic_lr": 3e-3,
-        "actor_lr": 3e-3,
-        "lr_schedule": "cosine",
-        "discount": 0.97,
-        "target_tau": 0.02,
+        **DEMO_ACTOR_CRITIC,
+        **DEMO_BEHAVIOR,
         "log_std_min": -20.0,
-        "warm_steps": 2_000,
-        "actor_lr_after_warm": 0.1,
         "lam": 0.5,
         "limit_offset": -2.0,
         "ood_states": "current",
@@ -177,12 +169,6 @@ def small(task: str) -> dict[str, Json]:
         "alpha_update": "last",
         "behavior": "cached_diffusion",
         "n_behavior_actions": 5,
-        "limit_cache_size": 10,
-        "behavior_hidden": (128, 128),
-        "behavior_train_steps": 10_000,
-        "behavior_lr": 1e-3,
-        "behavior_standardize_states": True,
-        "behavior_lr_schedule": "cosine",
     }
 
 
@@ -243,13 +229,9 @@ class MCQ(StackedMethod):
 
     def build_optimisers(self) -> None:
         s, p = self.settings, self.problem
-        actor_rates = self.rates("actor_lr")
-        alpha_rates = [
-            a if run.alpha_lr is None else run.alpha_lr for a, run in zip(actor_rates, self.runs, strict=True)
-        ]
-        self.actor_adam = StackedAdam(self.actor.parameters(), actor_rates)
+        self.actor_adam = StackedAdam(self.actor.parameters(), self.rates("actor_lr"))
         self.critic_adam = StackedAdam(self.critics.parameters(), self.rates("critic_lr"))
-        self.alpha_adam = StackedAdam([self.log_alpha], alpha_rates)
+        self.alpha_adam = StackedAdam([self.log_alpha], self.rates("alpha_lr", "actor_lr"))
         self.soft_update = TargetUpdate(self.critics, self.target, self.rates("target_tau"))
         self.warm = WarmStart(s.warm_steps, s.actor_lr_after_warm, s.lr_schedule, p.steps)
         self.warming = self.warm.active(1)

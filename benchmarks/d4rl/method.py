@@ -150,9 +150,13 @@ class StackedMethod(Method):
         values = [float(getattr(run, name)) for run in self.runs]
         return torch.tensor(values, dtype=self.problem.dtype, device=self.problem.device)[:, None]
 
-    def rates(self, name: str) -> list[float]:
-        """A stackable setting as one number per run (learning rates, tau)."""
-        return [float(getattr(run, name)) for run in self.runs]
+    def rates(self, name: str, otherwise: str = "") -> list[float]:
+        """A stackable setting as one number per run (learning rates, tau); None means the setting `otherwise`."""
+        values = [getattr(run, name) for run in self.runs]
+        return [
+            float(getattr(run, otherwise) if value is None else value)
+            for run, value in zip(self.runs, values, strict=True)
+        ]
 
     def column(self, value: float) -> nn.Parameter:
         """A learned scalar per run, (S, 1), such as log alpha."""

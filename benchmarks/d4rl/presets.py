@@ -56,6 +56,30 @@ DEMO_TRAINING: Mapping[str, Json] = {
 }
 """The harness's part of every small-tier preset: this suite's demo recipe, no paper's."""
 
+DEMO_ACTOR_CRITIC: Mapping[str, Json] = {
+    **DEMO_TRAINING,
+    "actor_hidden": (64, 64),
+    "critic_hidden": (64, 64),
+    "critic_lr": 3e-3,
+    "actor_lr": 3e-3,
+    "lr_schedule": "cosine",
+    "discount": 0.97,
+    "target_tau": 0.02,
+    "warm_steps": 2_000,
+    "actor_lr_after_warm": 0.1,
+}
+"""The small-tier recipe of methods with a SAC-type actor and a warm start."""
+
+DEMO_BEHAVIOR: Mapping[str, Json] = {
+    "limit_cache_size": 10,
+    "behavior_hidden": (128, 128),
+    "behavior_train_steps": 10_000,
+    "behavior_lr": 1e-3,
+    "behavior_standardize_states": True,
+    "behavior_lr_schedule": "cosine",
+}
+"""A behaviour model that trains in seconds, and how many of its actions are kept per state."""
+
 
 def published(method: str, *variants: str, **added: Json) -> Preset:
     """A preset: task -> hyperparameters, those of the method and of the harness in one flat dict.

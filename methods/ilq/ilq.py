@@ -102,13 +102,9 @@ class ILQ(StackedMethod):
 
     def build_optimisers(self) -> None:
         s, p = self.settings, self.problem
-        actor_rates = self.rates("actor_lr")
-        alpha_rates = [
-            a if run.alpha_lr is None else run.alpha_lr for a, run in zip(actor_rates, self.runs, strict=True)
-        ]
-        self.actor_adam = StackedAdam(self.actor.parameters(), actor_rates)
+        self.actor_adam = StackedAdam(self.actor.parameters(), self.rates("actor_lr"))
         self.critic_adam = StackedAdam(self.critics.parameters(), self.rates("critic_lr"))
-        self.alpha_adam = StackedAdam([self.log_alpha], alpha_rates)
+        self.alpha_adam = StackedAdam([self.log_alpha], self.rates("alpha_lr", "actor_lr"))
         self.soft_update = TargetUpdate(self.critics, self.target, self.rates("target_tau"))
         self.warm = WarmStart(s.warm_steps, s.actor_lr_after_warm, s.lr_schedule, p.steps)
         self.warming = self.warm.active(1)

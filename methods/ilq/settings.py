@@ -11,7 +11,7 @@ from benchmarks.d4rl.models.behavior_training import BehaviorSettings
 from benchmarks.d4rl.models.dynamics import Penalty, Sample
 from benchmarks.d4rl.models.dynamics_training import DynamicsSettings
 from benchmarks.d4rl.models.limit_actions import LimitActionsSettings, check_count
-from benchmarks.d4rl.presets import DEMO_TRAINING, published
+from benchmarks.d4rl.presets import DEMO_ACTOR_CRITIC, DEMO_BEHAVIOR, published
 from benchmarks.d4rl.warm_start import LrSchedule, check_warm_start
 
 
@@ -165,32 +165,18 @@ def preset_paper_cached(task: str) -> dict[str, Json]:
 def preset_small(task: str) -> dict[str, Json]:
     """The small-tier recipe, for every task alike. Not the paper's: warm start, cosine, caching, M, eta, delta, widths."""
     return {
-        **DEMO_TRAINING,
-        "actor_hidden": (64, 64),
-        "critic_hidden": (64, 64),
-        "critic_lr": 3e-3,
-        "actor_lr": 3e-3,
-        "lr_schedule": "cosine",
-        "discount": 0.97,
-        "target_tau": 0.02,
-        "warm_steps": 2_000,
-        "actor_lr_after_warm": 0.1,
+        **DEMO_ACTOR_CRITIC,
+        **DEMO_BEHAVIOR,
         "eta": 0.5,
         "delta": -2.0,
         "reward_penalty": 0.0,
         "n_limit_actions": 5,
         "limit_actions": "cached",
-        "limit_cache_size": 10,
-        **SMALL_MODELS,
+        **SMALL_DYNAMICS,
     }
 
 
-SMALL_MODELS: dict[str, Json] = {
-    "behavior_hidden": (128, 128),
-    "behavior_train_steps": 10_000,
-    "behavior_lr": 1e-3,
-    "behavior_standardize_states": True,
-    "behavior_lr_schedule": "cosine",
+SMALL_DYNAMICS: dict[str, Json] = {
     "dynamics_hidden": (128, 128),
     "dynamics_ensemble": 4,
     "dynamics_elites": 3,
@@ -198,4 +184,4 @@ SMALL_MODELS: dict[str, Json] = {
     "dynamics_standardize_targets": True,
     "dynamics_lr_schedule": "cosine",
 }
-"""Frozen models that train in seconds."""
+"""A dynamics model that trains in seconds."""
