@@ -200,7 +200,8 @@ def narrow(
         changes["tasks"] = list(tasks)
     if methods is not None:
         check_distinct(list(methods), "--methods")
-        changes["methods"] = [entry for name in methods for entry in _entries(sweep, name)]
+        entries = [entry for name in methods for entry in _entries(sweep, name)]
+        changes["methods"] = [entry for place, entry in enumerate(entries) if entry not in entries[:place]]
     narrowed = sweep.model_copy(update=changes)
     if not any(entry.search for entry in narrowed.methods):
         narrowed = narrowed.model_copy(update={"search": None})
@@ -209,7 +210,7 @@ def narrow(
 
 def _entries(sweep: SweepFile, name: str) -> list[MethodEntry]:
     """Entries with that variant, else with that method, else the method as it is where the family has it."""
-    found = [entry for entry in sweep.methods if entry.variant == name]
+    found = [entry for entry in sweep.methods if (entry.variant or entry.method) == name]
     found = found or [entry for entry in sweep.methods if entry.method == name]
     if not found:
         methods = registered_methods(sweep.family)

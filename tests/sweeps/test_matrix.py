@@ -104,6 +104,14 @@ def test_narrowing_changes_tier_seeds_tasks_and_methods(write):
     assert (cell.run.task, cell.run.method, cell.seed, cell.run.training["steps"]) == ("toy-b", "other", 5, 2)
 
 
+def test_a_name_picks_its_own_variant_before_other_variants_of_the_method(write):
+    text = SWEEP.replace("  - other\n", "  - other\n  - {method: other, settings: {gain: 9}, as: strong-other}\n")
+    variants = {cell.resolved.variant for cell in matrix_of(write, text, methods=["other"]).cells}
+    assert variants == {"other"}
+    both = {cell.resolved.variant for cell in matrix_of(write, text, methods=["other", "strong-other"]).cells}
+    assert both == {"other", "strong-other"}
+
+
 def test_narrowing_to_unknown_names_gives_the_nearest(write):
     with pytest.raises(RepriseError, match=r"--methods: unknown method 'othr'; did you mean 'other'"):
         matrix_of(write, SWEEP, methods=["othr"])
