@@ -40,8 +40,13 @@ class Sampler:
 
 
 def set_precision(precision: str) -> None:
-    """`bf16`: matrix products in bfloat16 with float32 storage; `fp32`: full single precision."""
+    """`bf16`: matrix products in bfloat16 with float32 storage; `fp32`: full single precision. For the calling thread.
+
+    Denormal numbers count as zero in both: Adam's moments of units that died decay into them, where one fused step of five
+    small critics was measured to cost ten times as much (0.48 against 0.046 ms).
+    """
     torch.set_float32_matmul_precision("medium" if precision == "bf16" else "highest")
+    torch.set_flush_denormal(True)
 
 
 class Trainer:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.d4rl.training import set_precision
 from benchmarks.memory import keep_freed_memory
 from benchmarks.speed.updates import Loop, cases, parse
 
@@ -69,6 +70,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     keep_freed_memory()
+    set_precision("fp32")
     measured = parse([options.method, "--stack", str(options.stack)])
     ours = Loop(cases(measured)[0], measured, torch.device("cpu"))
     peer = Peer(options.peer_python, options.algorithm)
