@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ TIME_LIMIT = 1000
 BAD_MUJOCO = "4.0.0"
 
 Array = np.ndarray
+
+# By itself MuJoCo writes its warnings into MUJOCO_LOG.TXT in whatever the working directory is.
+mujoco.set_mju_user_warning(logging.getLogger(__name__).info)
 
 
 @dataclass(frozen=True)

@@ -95,3 +95,11 @@ def test_mujoco_4_0_0_is_refused_and_others_are_not() -> None:
 def test_an_unknown_environment_names_the_nearest() -> None:
     with pytest.raises(RepriseError, match="did you mean 'walker2d'"):
         environment("walker3d")
+
+
+def test_warnings_of_mujoco_leave_no_file_in_the_working_directory(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    with caplog.at_level("INFO"):
+        BatchedEnvironment("halfcheetah", 1).close()
+    assert "settotalmass" in caplog.text
+    assert not list(tmp_path.iterdir())
