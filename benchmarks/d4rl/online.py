@@ -22,7 +22,7 @@ from benchmarks.d4rl.method import Batch, Draw, Problem, StackedMethod
 from benchmarks.d4rl.rollout import play
 from benchmarks.d4rl.scores import normalized_score
 from benchmarks.d4rl.streams import Stream
-from benchmarks.d4rl.training import set_precision
+from benchmarks.d4rl.training import arithmetic
 from benchmarks.memory import keep_freed_memory
 
 LOG_COLUMNS = ("step", "mean_return", "std_return", "mean_length", "normalized_score", "training_episodes", "seconds")
@@ -108,7 +108,10 @@ class OnlineTrainer:
     def train(self, report: Callable[[Progress], None]) -> None:
         """Train to the end; snapshots and logs lie in `folder/seed<k>/`."""
         keep_freed_memory()
-        set_precision(self.training.precision)
+        with arithmetic(self.training.precision):
+            self._train(report)
+
+    def _train(self, report: Callable[[Progress], None]) -> None:
         start, clock = self._resume(), time.perf_counter()
         observations = self.envs.observations()
         for step in range(start + 1, self.training.train_steps + 1):
@@ -118,9 +121,8 @@ class OnlineTrainer:
                 self.agent.update(self.replay.batch(self.batches.at(step - 1)["row"]), self.noise.at(step - 1))
             if step % self.training.eval_every == 0:
                 self._evaluate(step, time.perf_counter() - clock)
-                report(
-                    Progress(step, self.training.train_steps, tuple(log[-1]["normalized_score"] for log in self.logs))
-                )
+                scores = tuple(log[-1]["normalized_score"] for log in self.logs)
+                report(Progress(step, self.training.train_steps, scores))
             if step % self.training.checkpoint_every == 0:
                 self._save(step)
 

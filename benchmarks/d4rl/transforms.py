@@ -159,7 +159,9 @@ def _parsed(step: str) -> tuple[str, list[float]]:
         values = [math.nan]
     count = _REWARD_TRANSFORMS[name]
     if len(values) != count or not all(map(math.isfinite, values)):
-        raise RepriseError(f"reward_transform '{step}': '{name}' takes {count} numbers, as in shift:-1, affine:2:-1")
+        raise RepriseError(
+            f"reward_transform '{step}': '{name}' takes {count} finite numbers, as in shift:-1, affine:2:-1"
+        )
     return name, values
 
 

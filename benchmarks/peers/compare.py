@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.d4rl.training import set_precision
+from benchmarks.d4rl.training import arithmetic
 from benchmarks.memory import keep_freed_memory
 from benchmarks.speed.updates import Loop, cases, parse
 
@@ -70,7 +70,6 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     keep_freed_memory()
-    set_precision("fp32")
     measured = parse([options.method, "--stack", str(options.stack)])
     ours = Loop(cases(measured)[0], measured, torch.device("cpu"))
     peer = Peer(options.peer_python, options.algorithm)
@@ -78,7 +77,8 @@ def main(arguments: Sequence[str]) -> None:
     peer.seconds(20)
     rates: dict[str, list[float]] = {"Reprise": [], "d3rlpy": []}
     for _ in range(options.rounds):
-        rates["Reprise"].append(options.stack / ours.seconds_per_step(options.steps))
+        with arithmetic("fp32"):
+            rates["Reprise"].append(options.stack / ours.seconds_per_step(options.steps))
         rates["d3rlpy"].append(options.steps / peer.seconds(options.steps))
     peer.close()
     medians = {name: statistics.median(values) for name, values in rates.items()}

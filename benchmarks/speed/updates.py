@@ -25,7 +25,7 @@ import torch
 
 from benchmarks.d4rl.method import StackedMethod
 from benchmarks.d4rl.rehearsal import Rehearsal
-from benchmarks.d4rl.training import set_precision
+from benchmarks.d4rl.training import arithmetic
 from benchmarks.memory import keep_freed_memory
 
 
@@ -120,10 +120,10 @@ def run(options: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     if not options.default_memory:
         keep_freed_memory()
-    set_precision(options.precision)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     chosen = cases(options)
-    medians = measure([Loop(case, options, device) for case in chosen], options.rounds, options.seconds)
+    with arithmetic(options.precision):
+        medians = measure([Loop(case, options, device) for case in chosen], options.rounds, options.seconds)
     rows = [
         {
             "method": case.method.label,
