@@ -36,9 +36,6 @@ QUIET = {
 }
 
 WORKER = {
-    "MALLOC_MMAP_THRESHOLD_": "1073741824",  # page faults cost more than memory kept (glibc)
-    "MALLOC_TRIM_THRESHOLD_": "4294967296",
-    "MALLOC_TOP_PAD_": "268435456",
     "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",  # a stopped trial may take that long to unwind before its worker is reused
 }
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from benchmarks.base import Json, Progress, RepriseError, Run, RunResult, StopTrial
+from benchmarks.memory import keep_freed_memory
 from sweeps import provenance
 from sweeps.artifacts import build
 from sweeps.matrix import Setup
@@ -49,8 +50,9 @@ def train_trial(config: Mapping[str, Any]) -> None:
 
 
 def enter(context: Context) -> None:
-    """Make this process a worker of the suite: the driver's variables, own packages, threads, families and methods."""
+    """Make this process a worker of the suite: the driver's variables, own packages, memory, threads, families and methods."""
     os.environ.update(context["environment"])
+    keep_freed_memory()
     discover()
     import torch
 

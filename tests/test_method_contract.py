@@ -13,18 +13,13 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks.base import registered_benchmarks, registered_methods, stream_seed
-from benchmarks.d4rl.method import StackedMethod
+from benchmarks.base import registered_benchmarks, stream_seed
+from benchmarks.d4rl.method import StackedMethod, stacked_methods
 from benchmarks.d4rl.rehearsal import Rehearsal
 from sweeps.registry import discover
 
 discover()
-METHODS = [
-    method
-    for family in ("offline_rl", "online_rl")
-    for method in registered_methods(family).values()
-    if issubclass(method, StackedMethod)
-]
+METHODS = stacked_methods()
 EVERY = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 FINGERPRINTS = Path(__file__).with_name("fingerprints.json")
 UNTRAINED = ("behavior_train_steps", "dynamics_epochs")

@@ -18,7 +18,6 @@ from benchmarks.base import (
     Run,
     RunResult,
     Task,
-    canonical_json,
     register_benchmark,
     registered_methods,
 )
@@ -72,9 +71,7 @@ class OfflineRL:
         }
 
     def stack_signature(self, run: Run) -> str:
-        method = registered_methods(FAMILY)[run.method]
-        shared = {name: value for name, value in run.settings.items() if name not in method.stackable}
-        return canonical_json([run.task, run.dataset_hash, run.method, shared, dict(run.training)])
+        return resolution.stack_signature(run, _method(run))
 
     def artifacts(self, runs: Sequence[Run]) -> list[Artifact]:
         found = {model.artifact.key: model.artifact for run in runs for model in self._models(run).values()}

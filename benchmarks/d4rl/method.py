@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from benchmarks.base import Artifact, Method, stream_seed
+from benchmarks.base import Artifact, Method, registered_methods, stream_seed
 from benchmarks.d4rl.networks import generators
 from benchmarks.d4rl.optimisers import StackedAdam
 
@@ -185,3 +185,8 @@ class StackedMethod(Method):
             elif isinstance(value, nn.Parameter):
                 with torch.no_grad():
                     value.copy_(state[name])
+
+
+def stacked_methods() -> list[type[StackedMethod]]:
+    """Every registered RL method, offline and online."""
+    return [method for method in registered_methods().values() if issubclass(method, StackedMethod)]

@@ -23,7 +23,6 @@ from benchmarks.d4rl.rollout import play
 from benchmarks.d4rl.scores import normalized_score
 from benchmarks.d4rl.streams import Stream
 from benchmarks.d4rl.training import arithmetic
-from benchmarks.memory import keep_freed_memory
 
 LOG_COLUMNS = ("step", "mean_return", "std_return", "mean_length", "normalized_score", "training_episodes", "seconds")
 
@@ -107,7 +106,6 @@ class OnlineTrainer:
 
     def train(self, report: Callable[[Progress], None]) -> None:
         """Train to the end; snapshots and logs lie in `folder/seed<k>/`."""
-        keep_freed_memory()
         with arithmetic(self.training.precision):
             self._train(report)
 

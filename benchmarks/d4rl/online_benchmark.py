@@ -17,7 +17,6 @@ from benchmarks.base import (
     RunResult,
     StopTrial,
     Task,
-    canonical_json,
     register_benchmark,
     registered_methods,
 )
@@ -58,9 +57,7 @@ class OnlineRL:
         }
 
     def stack_signature(self, run: Run) -> str:
-        method = registered_methods(self.family)[run.method]
-        shared = {name: value for name, value in run.settings.items() if name not in method.stackable}
-        return canonical_json([run.task, run.method, shared, dict(run.training)])
+        return resolution.stack_signature(run, registered_methods(self.family)[run.method])
 
     def artifacts(self, runs: Sequence[Run]) -> list[Artifact]:
         return []

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from benchmarks.base import Json, Method, RepriseError, unknown
+from benchmarks.base import Json, Method, RepriseError, Run, canonical_json, unknown
 
 COUNTS = (
     "train_steps",
@@ -81,6 +81,12 @@ def resolve(
     settings = validated(method.Settings, {k: v for k, v in values.items() if k in ours}, where)
     training = validated(harness, {k: v for k, v in values.items() if k in shared}, where)
     return as_json(settings), as_json(training)
+
+
+def stack_signature(run: Run, method: type[Method]) -> str:
+    """Equal for runs that may train as one stack: they differ in seed and in the method's stackable settings alone."""
+    shared = {name: value for name, value in run.settings.items() if name not in method.stackable}
+    return canonical_json([run.task, run.dataset_hash, run.method, shared, dict(run.training)])
 
 
 def validated(kind: type, values: Mapping[str, Json], where: str) -> Any:

@@ -18,7 +18,6 @@ from benchmarks.d4rl.method import Batch, Draw, StackedMethod
 from benchmarks.d4rl.scores import normalized_score
 from benchmarks.d4rl.settings import TrainingSettings
 from benchmarks.d4rl.streams import Stream
-from benchmarks.memory import keep_freed_memory
 
 
 class Sampler:
@@ -82,7 +81,6 @@ class Trainer:
 
     def train(self, report: Callable[[Progress], None]) -> list[RunResult]:
         """Train to the end and return one result per run; a StopTrial from `report` ends it early."""
-        keep_freed_memory()
         try:
             with arithmetic(self.settings.precision):
                 self._train(report)

@@ -7,20 +7,14 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.base import registered_methods
 from benchmarks.d4rl.evaluation import Evaluator
-from benchmarks.d4rl.method import StackedMethod
+from benchmarks.d4rl.method import StackedMethod, stacked_methods
 from benchmarks.d4rl.networks import TanhGaussianActor, generators
 from benchmarks.d4rl.rehearsal import Rehearsal
 from sweeps.registry import discover
 
 discover()
-METHODS = [
-    method
-    for family in ("offline_rl", "online_rl")
-    for method in registered_methods(family).values()
-    if issubclass(method, StackedMethod)
-]
+METHODS = stacked_methods()
 SEEDS = [0, 1, 2, 3, 4]
 
 
