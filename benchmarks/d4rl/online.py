@@ -26,12 +26,16 @@ from benchmarks.d4rl.training import arithmetic
 
 LOG_COLUMNS = ("step", "mean_return", "std_return", "mean_length", "normalized_score", "training_episodes", "seconds")
 
+STOP_WINDOW = 3
+"""Evaluations whose mean decides whether the aim is reached; one alone may be luck."""
+
 
 @dataclass(frozen=True)
 class OnlineTraining:
     """Budget and protocol of online training (protocol, section 6.2).
 
     Uniform actions for `warmup_steps`, then one update per step; every `eval_every` steps `eval_episodes` stochastic episodes.
+    Training ends before `train_steps` once the mean of every agent's last `STOP_WINDOW` evaluations is at least `stop_at_score`.
     """
 
     train_steps: int = 1_000_000
@@ -40,6 +44,7 @@ class OnlineTraining:
     eval_every: int = 10_000
     eval_episodes: int = 10
     checkpoint_every: int = 50_000
+    stop_at_score: float | None = None
     precision: Literal["fp32", "bf16"] = "fp32"
 
 
@@ -111,6 +116,8 @@ class OnlineTrainer:
 
     def _train(self, report: Callable[[Progress], None]) -> None:
         start, clock = self._resume(), time.perf_counter()
+        if self._aim_reached():
+            return
         observations = self.envs.observations()
         for step in range(start + 1, self.training.train_steps + 1):
             observations = self._interact(step, observations)
@@ -121,6 +128,9 @@ class OnlineTrainer:
                 self._evaluate(step, time.perf_counter() - clock)
                 scores = tuple(log[-1]["normalized_score"] for log in self.logs)
                 report(Progress(step, self.training.train_steps, scores))
+                if self._aim_reached():
+                    self._save(step)
+                    return
             if step % self.training.checkpoint_every == 0:
                 self._save(step)
 
@@ -163,6 +173,11 @@ class OnlineTrainer:
                 writer = csv.DictWriter(file, LOG_COLUMNS)
                 writer.writeheader()
                 writer.writerows(self.logs[slot])
+
+    def _aim_reached(self) -> bool:
+        aim = self.training.stop_at_score
+        latest = [[row["normalized_score"] for row in log[-STOP_WINDOW:]] for log in self.logs]
+        return aim is not None and all(len(scores) == STOP_WINDOW and np.mean(scores) >= aim for scores in latest)
 
     def _save(self, step: int) -> None:
         state = {
