@@ -13,7 +13,7 @@ from benchmarks.base import RepriseError, register
 from benchmarks.d4rl.method import Batch, StackedMethod
 from benchmarks.d4rl.networks import StackedMLP, TanhGaussianActor
 from benchmarks.d4rl.optimisers import StackedAdam
-from benchmarks.d4rl.presets import DEMO_TRAINING, published
+from benchmarks.d4rl.presets import DEMO_TRAINING, MINI_TRAINING, published
 from benchmarks.d4rl.warm_start import WarmStart, likelihood_loss
 
 
@@ -44,6 +44,8 @@ class Settings:
 
 SMALL: Mapping[str, Any] = {**DEMO_TRAINING, "hidden": (64, 64), "lr": 3e-3, "lr_schedule": "cosine"}
 WARM_START: Mapping[str, Any] = {**SMALL, "actor": "tanh_gaussian", "warm_steps": 2_000}
+MINI: Mapping[str, Any] = {**MINI_TRAINING, "hidden": (128, 128), "lr": 1e-3, "lr_schedule": "cosine"}
+MINI_WARM_START: Mapping[str, Any] = {**MINI, "actor": "tanh_gaussian", "warm_steps": 4_000}
 
 
 @register
@@ -61,6 +63,8 @@ class BC(StackedMethod):
         "top10": published("10%BC", "corl", eval_seed_mode="fixed", return_segmentation="corl"),
         "small": lambda task: dict(SMALL),
         "warm-start": lambda task: dict(WARM_START),
+        "mini": lambda task: dict(MINI),
+        "mini-warm-start": lambda task: dict(MINI_WARM_START),
     }
     stackable = frozenset({"lr"})
 

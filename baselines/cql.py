@@ -16,7 +16,7 @@ from benchmarks.d4rl.action_blocks import ActionBlocks
 from benchmarks.d4rl.method import Batch, Draw, StackedMethod
 from benchmarks.d4rl.networks import LOG_2, TanhGaussianActor, copy_of, squash, tanh_gaussian_log_density
 from benchmarks.d4rl.optimisers import StackedAdam, TargetUpdate
-from benchmarks.d4rl.presets import DEMO_TRAINING, published
+from benchmarks.d4rl.presets import DEMO_TRAINING, MINI_TRAINING, published
 from benchmarks.d4rl.warm_start import LrSchedule, WarmStart, check_warm_start, likelihood_loss
 
 Gaussian = tuple[Tensor, Tensor]
@@ -105,6 +105,16 @@ SMALL: Mapping[str, Any] = {
     "actor_lr_after_warm": 0.1,
     "lr_schedule": "cosine",
 }
+MINI: Mapping[str, Any] = {
+    **SMALL,
+    **MINI_TRAINING,
+    "actor_hidden": (128, 128),
+    "critic_hidden_width": 128,
+    "actor_lr": 1e-3,
+    "critic_lr": 1e-3,
+    "discount": 0.99,
+    "warm_steps": 4_000,
+}
 
 
 @register
@@ -121,6 +131,7 @@ class CQL(StackedMethod):
         "corl": published("CQL", "corl", return_segmentation="corl", eval_seed_mode="fixed"),
         "official": published("CQL", "official", **OFFICIAL),
         "small": lambda task: dict(SMALL),
+        "mini": lambda task: dict(MINI),
     }
     stackable = frozenset(
         {

@@ -13,7 +13,7 @@ from benchmarks.base import register
 from benchmarks.d4rl.method import Batch, Draw, StackedMethod
 from benchmarks.d4rl.networks import HALF_LOG_2PI, StackedCritics, StackedMLP, copy_of, orthogonal
 from benchmarks.d4rl.optimisers import StackedAdam, TargetUpdate, cosine
-from benchmarks.d4rl.presets import DEMO_TRAINING, published
+from benchmarks.d4rl.presets import DEMO_TRAINING, MINI_TRAINING, published
 
 Schedule = Literal["constant", "cosine_to_0"]
 WhichValue = Literal["before_v_update", "after_v_update"]
@@ -61,6 +61,15 @@ SMALL: Mapping[str, Any] = {
     "target_tau": 0.02,
     "beta": 1.0,
 }
+MINI: Mapping[str, Any] = {
+    **SMALL,
+    **MINI_TRAINING,
+    "hidden": (128, 128),
+    "actor_lr": 1e-3,
+    "critic_lr": 1e-3,
+    "value_lr": 1e-3,
+    "discount": 0.99,
+}
 
 
 class GaussianActor(nn.Module):
@@ -103,6 +112,7 @@ class IQL(StackedMethod):
         "corl": published("IQL", "corl", return_segmentation="corl", eval_seed_mode="fixed"),
         "official": published("IQL", "official", return_segmentation="iql", eval_seed_mode="advance"),
         "small": lambda task: dict(SMALL),
+        "mini": lambda task: dict(MINI),
     }
     stackable = frozenset(
         {"actor_lr", "critic_lr", "value_lr", "discount", "target_tau", "expectile", "beta", "adv_weight_max"}

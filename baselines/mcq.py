@@ -23,7 +23,7 @@ from benchmarks.d4rl.models.behavior import ReverseVariance
 from benchmarks.d4rl.models.behavior_training import BehaviorSettings
 from benchmarks.d4rl.networks import StackedCritics, TanhGaussianActor, copy_of, squash
 from benchmarks.d4rl.optimisers import StackedAdam, TargetUpdate
-from benchmarks.d4rl.presets import DEMO_ACTOR_CRITIC, DEMO_BEHAVIOR
+from benchmarks.d4rl.presets import DEMO_ACTOR_CRITIC, DEMO_BEHAVIOR, MINI_ACTOR_CRITIC
 from benchmarks.d4rl.warm_start import LrSchedule, WarmStart, check_warm_start, likelihood_loss
 
 MARGIN_TASKS = frozenset(
@@ -172,6 +172,11 @@ def small(task: str) -> dict[str, Json]:
     }
 
 
+def mini(task: str) -> dict[str, Json]:
+    """The recipe of tier `mini`, for every task alike: that of the small tiers, wider, longer, with the published discount."""
+    return {**small(task), **MINI_ACTOR_CRITIC}
+
+
 @register
 class MCQ(StackedMethod):
     """Mildly conservative Q-learning; order of a step: CVAE, temperature (first), critics, actor, temperature (last),
@@ -184,7 +189,7 @@ class MCQ(StackedMethod):
     passes = 210.0
     paper = "Lyu et al. 2022, Mildly Conservative Q-Learning for Offline Reinforcement Learning"
     Settings = Settings
-    presets: ClassVar[Mapping[str, Any]] = {"official": official, "kit": kit, "small": small}
+    presets: ClassVar[Mapping[str, Any]] = {"official": official, "kit": kit, "small": small, "mini": mini}
     stackable = frozenset(
         {
             "actor_lr",

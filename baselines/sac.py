@@ -14,10 +14,7 @@ from benchmarks.d4rl.method import Batch, Draw, StackedMethod
 from benchmarks.d4rl.networks import StackedCritics, TanhGaussianActor, copy_of
 from benchmarks.d4rl.optimisers import StackedAdam, TargetUpdate
 from benchmarks.d4rl.policies import Policy
-
-
-AIMS: Mapping[str, float] = {"online/halfcheetah": 70.0, "online/hopper": 80.0, "online/walker2d": 80.0}
-"""Normalised score at which the policy counts as expert (protocol, section 6.2)."""
+from benchmarks.d4rl.recipes import EXPERT_AIM
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class SAC(StackedMethod):
     paper = "Haarnoja et al. 2018, Soft Actor-Critic Algorithms and Applications"
     family = "online_rl"
     Settings = Settings
-    presets = {"rebuild": lambda task: {"stop_at_score": AIMS.get(task)}}
+    presets = {"rebuild": lambda task: {"stop_at_score": EXPERT_AIM.get(task.removeprefix("online/"))}}
     stackable = frozenset({"actor_lr", "critic_lr", "alpha_lr", "discount", "target_tau", "target_entropy_per_dim"})
 
     def build(self) -> None:

@@ -13,7 +13,7 @@ from benchmarks.base import register
 from benchmarks.d4rl.method import Batch, Draw, StackedMethod
 from benchmarks.d4rl.networks import StackedCritics, StackedMLP, copy_of
 from benchmarks.d4rl.optimisers import StackedAdam, TargetUpdate, cosine
-from benchmarks.d4rl.presets import DEMO_TRAINING, published
+from benchmarks.d4rl.presets import DEMO_TRAINING, MINI_TRAINING, published
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ SMALL: Mapping[str, Any] = {
     "discount": 0.97,
     "target_tau": 0.02,
 }
+MINI: Mapping[str, Any] = {**SMALL, **MINI_TRAINING, "hidden": (128, 128), "lr": 1e-3, "discount": 0.99}
 
 
 @register
@@ -55,6 +56,7 @@ class TD3BC(StackedMethod):
     presets = {
         "published": published("TD3+BC", "corl", eval_seed_mode="fixed"),
         "small": lambda task: dict(SMALL),
+        "mini": lambda task: dict(MINI),
     }
     stackable = frozenset({"lr", "alpha", "discount", "target_tau", "policy_noise", "noise_clip"})
 

@@ -23,7 +23,7 @@ Claims = Sequence[tuple[ColumnSpec, Claim]]
 def caption(spec: TableSpec, selection: Selection, seeds: Sequence[int]) -> str:
     """Tier, metric, statistic, seeds and the number of tasks, in one paragraph."""
     tasks, statistic = selection.runs["task"].nunique(), selection.statistic
-    many = f"mean ± sample standard deviation over {len(seeds)} seeds ({_ranges(seeds)})"
+    many = f"mean ± sample standard deviation over {len(seeds)} seeds ({ranges(seeds)})"
     spread = many if len(seeds) > 1 else f"one seed ({seeds[0]})"
     return (
         f"Tier {selection.tier or UNKNOWN}, {tasks} of {len(spec.tasks)} tasks. "
@@ -35,26 +35,39 @@ def notes(
     spec: TableSpec, selection: Selection, columns: Sequence[ColumnSpec], claims: Claims, has_total: bool
 ) -> tuple[Note, ...]:
     """Everything else that belongs under the table, in the order in which a reader asks for it."""
-    runs = selection.runs
-    labels = {column.id: column.label for column in columns}
     found = [
-        Note("Comparison", _comparison(spec, runs)),
+        Note("Comparison", _comparison(spec, selection.runs)),
         Note("Tier", _tier(selection.tier)),
-        Note("Environment", _environments(runs)),
-        Note("Data", _data(runs)),
-        Note("Protocol", _by_column(runs, "protocol", labels)),
-        Note("Precision", _precision(runs, labels)),
-        Note("Presets", _by_column(runs, "preset", labels)),
-        Note("Reconstruction", _reconstructions(runs, labels)),
+        *run_notes(selection, {column.id: column.label for column in columns}),
         Note("Published", _published(claims)),
         Note("Total", _total(spec, has_total)),
+    ]
+    return tuple(note for note in found if note.text)
+
+
+def run_notes(selection: Selection, labels: dict[str, str], by: str = "variant") -> tuple[Note, ...]:
+    """What the runs shown say of their making. `labels` heads their variants.
+
+    Where runs differ in protocol, precision or preset, each value names those it is of: their variants, or their tasks
+    (`by="task"`).
+    """
+    runs = selection.runs
+    heads = labels if by == "variant" else {name: name for name in runs[by]}
+    found = [
+        Note("Environment", _environments(runs)),
+        Note("Data", _data(runs)),
+        Note("Remarks on data", _data_remarks(runs)),
+        Note("Protocol", _by_column(runs, "protocol", heads, by)),
+        Note("Precision", _precision(runs, heads, by)),
+        Note("Presets", _by_column(runs, "preset", heads, by)),
+        Note("Reconstruction", _reconstructions(runs, labels)),
         Note("Left out", _left_out(selection.remarks)),
     ]
     return tuple(note for note in found if note.text)
 
 
 def _comparison(spec: TableSpec, runs: pd.DataFrame) -> str:
-    kinds = sorted(set(_column(runs, "data_kind")) - {spec.claims.data_kind})
+    kinds = sorted(set(label_of(runs, "data_kind")) - {spec.claims.data_kind})
     if not kinds:
         return ""
     return (
@@ -75,7 +88,7 @@ def _tier(tier: str) -> str:
 def _environments(runs: pd.DataFrame) -> str:
     """`Hopper-v5, Walker2d-v5 (gymnasium 1.4.0, mujoco 3.17.0)`: equal versions are said once."""
     by_version: dict[str, list[str]] = {}
-    for text in _column(runs, "environment").unique():
+    for text in label_of(runs, "environment").unique():
         name, _, versions = text.partition(", ")
         by_version.setdefault(versions, []).append(name)
     parts = [", ".join(names) + (f" ({versions})" if versions else "") for versions, names in by_version.items()]
@@ -86,7 +99,7 @@ def _data(runs: pd.DataFrame) -> str:
     """Every set by name, kind and hash; a name that does not say its task is told it."""
     kinds: dict[str, list[str]] = {}
     for task, name, kind, digest in zip(
-        runs["task"], runs["dataset"], _column(runs, "data_kind"), runs["dataset_hash"], strict=True
+        runs["task"], runs["dataset"], label_of(runs, "data_kind"), runs["dataset_hash"], strict=True
     ):
         text = f"{'' if task in name else task + ': '}{name} ({digest[:8]})"
         kinds.setdefault(kind, [])
@@ -95,12 +108,22 @@ def _data(runs: pd.DataFrame) -> str:
     return "; ".join(f"{kind}, with the start of its sha256: {', '.join(names)}" for kind, names in kinds.items()) + "."
 
 
-def _precision(runs: pd.DataFrame, labels: dict[str, str]) -> str:
-    return "" if set(_column(runs, "precision")) == {"fp32"} else _by_column(runs, "precision", labels)
+def _data_remarks(runs: pd.DataFrame) -> str:
+    """What a reader must know of some sets, each remark with its tasks."""
+    tasks: dict[str, list[str]] = {}
+    remarks = runs["data_remark"] if "data_remark" in runs else [""] * len(runs)
+    for task, remark in zip(runs["task"], remarks, strict=True):
+        if remark and task not in tasks.setdefault(remark, []):
+            tasks[remark].append(task)
+    return "; ".join(f"{', '.join(names)}: {remark}" for remark, names in tasks.items()) + ("." if tasks else "")
+
+
+def _precision(runs: pd.DataFrame, heads: dict[str, str], by: str) -> str:
+    return "" if set(label_of(runs, "precision")) == {"fp32"} else _by_column(runs, "precision", heads, by)
 
 
 def _reconstructions(runs: pd.DataFrame, labels: dict[str, str]) -> str:
-    rebuilt = _heads(runs.loc[_column(runs, "reconstruction") == "true", "variant"], labels)
+    rebuilt = _heads(runs.loc[label_of(runs, "reconstruction") == "true", "variant"], labels)
     if not rebuilt:
         return ""
     return f"{', '.join(rebuilt)}: no public code exists; written from the paper, what it leaves open is our choice."
@@ -142,30 +165,30 @@ def _left_out(remarks: Sequence[str]) -> str:
     return f"Runs of versions since replaced: {'; '.join(remarks)}." if remarks else ""
 
 
-def _by_column(runs: pd.DataFrame, label: str, heads: dict[str, str]) -> str:
-    """`demo` where all columns agree; else `demo (BC, IQL); official (CQL)`."""
-    values = _column(runs, label)
+def _by_column(runs: pd.DataFrame, label: str, heads: dict[str, str], by: str) -> str:
+    """`demo` where all agree; else `demo (BC, IQL); official (CQL)`."""
+    values = label_of(runs, label)
     found = list(dict.fromkeys(values))
     if len(found) == 1:
         return f"{found[0]}."
-    columns = {value: ", ".join(_heads(runs.loc[values == value, "variant"], heads)) for value in found}
+    columns = {value: ", ".join(_heads(runs.loc[values == value, by], heads)) for value in found}
     return "; ".join(f"{value} ({names})" for value, names in columns.items()) + "."
 
 
-def _heads(variants: Iterable[str], heads: dict[str, str]) -> list[str]:
-    """Heads of the columns some runs belong to, in the table's order."""
-    present = set(variants)
+def _heads(names: Iterable[str], heads: dict[str, str]) -> list[str]:
+    """Heads of what some runs belong to, in their order."""
+    present = set(names)
     return [label for name, label in heads.items() if name in present]
 
 
-def _column(runs: pd.DataFrame, label: str) -> pd.Series:
+def label_of(runs: pd.DataFrame, label: str) -> pd.Series:
     """A label of every run; what a run does not say is named as such."""
     if label not in runs:
         return pd.Series(UNKNOWN, index=runs.index, dtype=object)
     return runs[label].replace("", UNKNOWN)
 
 
-def _ranges(numbers: Sequence[int]) -> str:
+def ranges(numbers: Sequence[int]) -> str:
     """`0–4, 7` for 0, 1, 2, 3, 4, 7."""
     spans: list[list[int]] = []
     for number in sorted(numbers):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
@@ -10,18 +9,17 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.base import RepriseError, RunResult, home, unknown
+from benchmarks.base import RepriseError, RunResult, home
 from results import published
 from results.collect import collect, find
 from results.paper_table import paper_table
 from results.record_files import write_records, write_whole
 from results.render import RENDERERS, render
 from results.render.terminal import print_table
+from results.run_keys import chosen_keys
 from results.selection import Choice, Condition, select
 from results.table import Table
 from results.table_spec import load_spec
-
-RUN_KEY = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 class Format(StrEnum):
@@ -52,10 +50,7 @@ def table(
     all_tasks: Annotated[bool, typer.Option("--all-tasks", help="Also show tasks without runs of ours.")] = False,
 ) -> None:
     """Draw a paper's table: ours beside the published numbers, in every format."""
-    if sweep is not None and keys is not None:
-        raise RepriseError("--sweep and --keys both say which runs; give one of them")
-    if sweep is not None:
-        keys = sweep_keys(sweep)
+    chosen = chosen_keys([] if sweep is None else [sweep], keys)
     conditions = tuple(Condition.parse(text) for text in where or ())
     drawn, tier = draw_table(
         name,
@@ -63,7 +58,7 @@ def table(
         statistic=statistic,
         records=records,
         where=conditions,
-        keys=None if keys is None else read_keys(keys),
+        keys=chosen,
         all_tasks=all_tasks,
     )
     if form is Format.terminal:
@@ -90,26 +85,6 @@ def export(
     folder = (out or home() / "records").absolute()
     for path, count in export_records(folder, sweep or (), tier):
         typer.echo(f"wrote {path} ({count} runs)")
-
-
-def sweep_keys(sweep: str) -> Path:
-    """The file in which `reprise run` keeps the run keys of a sweep; RepriseError where the sweep never ran here."""
-    folder = home() / "sweeps"
-    path = folder / f"{sweep}.json"
-    if not path.is_file():
-        ran = sorted(file.stem for file in folder.glob("*.json"))
-        raise unknown("sweep (none of that name has run here)", sweep, ran, str(folder))
-    return path
-
-
-def read_keys(path: Path) -> set[str]:
-    """Every run key in a text file, whatever stands around it; RepriseError where there is none."""
-    if not path.is_file():
-        raise RepriseError(f"no file of run keys at {path}; `reprise plan SWEEP --json` prints one")
-    keys = set(RUN_KEY.findall(path.read_text(encoding="utf-8")))
-    if not keys:
-        raise RepriseError(f"{path} holds no run key (64 hexadecimal digits); `reprise plan SWEEP --json` prints some")
-    return keys
 
 
 def export_records(folder: Path, sweeps: Collection[str] = (), tier: str | None = None) -> list[tuple[Path, int]]:
@@ -147,7 +122,7 @@ def draw_table(
     """
     spec = load_spec(name)
     choice = Choice(spec.statistic(statistic), tier, where, keys)
-    selection = select(spec, collect(records=records, curves=False), choice)
+    selection = select(spec.scope, collect(records=records, curves=False), choice)
     return paper_table(spec, selection, published.load(spec.family), all_tasks=all_tasks), selection.tier
 
 

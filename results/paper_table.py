@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pandas as pd
 
 from results.caption import caption, notes
 from results.published import Claim, lookup
 from results.selection import Selection
-from results.table import Cell, ColumnGroup, Footnote, HeaderCell, Row, RowGroup, Table, ranked
+from results.table import Cell, ColumnGroup, Footnotes, HeaderCell, Row, RowGroup, Table, ranked
 from results.table_spec import ColumnSpec, RowSpec, TableSpec
 
 OURS = "ours"
 PUBLISHED = "published"
-
-
-@dataclass
-class _Footnotes:
-    """Footnotes in the order in which they are first needed; equal texts share a mark."""
-
-    texts: list[str] = field(default_factory=list)
-
-    def mark(self, text: str) -> str:
-        if text not in self.texts:
-            self.texts.append(text)
-        number = self.texts.index(text)
-        letters = string.ascii_lowercase
-        return letters[number] if number < 26 else letters[number // 26 - 1] + letters[number % 26]
-
-    def all(self) -> tuple[Footnote, ...]:
-        return tuple(Footnote(self.mark(text), text) for text in list(self.texts))
 
 
 def paper_table(spec: TableSpec, selection: Selection, claims: pd.DataFrame, *, all_tasks: bool = False) -> Table:
@@ -55,7 +37,7 @@ class _Builder:
         self.columns = [column for column in spec.columns if column.id in present or not column.optional]
         tasks = set(selection.runs["task"])
         self.tasks = [task for task in spec.tasks if all_tasks or task in tasks]
-        self.footnotes = _Footnotes()
+        self.footnotes = Footnotes()
 
     def table(self) -> Table:
         complete = len(self.tasks) == len(self.spec.tasks)

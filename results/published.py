@@ -169,4 +169,5 @@ def _refuse_duplicates(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _families(folder: Path) -> str:
-    return ", ".join(sorted(path.stem for path in folder.glob("*.csv"))) or "none"
+    names = sorted(path.stem for path in folder.glob("*.csv") if not path.stem.endswith("_curves"))
+    return ", ".join(names) or "none"

@@ -1,4 +1,4 @@
-"""Which runs enter a table: of one tier, of the newest versions, and in a cell differing only in their seed."""
+"""Which runs enter a table or figure: of one tier, of the newest versions, and in a cell differing only in their seed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pandas as pd
 
 from benchmarks.base import TIERS, Json, RepriseError, canonical_json, unknown
 from results.collect import CURVE
-from results.table_spec import TableSpec
 
 SCORED = ("finished", "diverged")
 """The statuses of runs that have a score; a run stopped early never enters a table."""
@@ -54,6 +53,17 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class Scope:
+    """What a table or figure can show: tasks and variants of a family, by one metric. `name` begins its messages."""
+
+    name: str
+    family: str
+    metric: str
+    tasks: Sequence[str]
+    variants: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Choice:
     """What a user asked to see. `keys`, where given, are the only runs considered (those of one sweep)."""
 
@@ -73,20 +83,20 @@ class Selection:
     remarks: tuple[str, ...] = field(default=())
 
 
-def select(spec: TableSpec, frame: pd.DataFrame, choice: Choice) -> Selection:
-    """The runs of the tidy table that a paper's table shows.
+def select(scope: Scope, frame: pd.DataFrame, choice: Choice) -> Selection:
+    """The runs of the tidy table that a table or figure shows.
 
     Raises RepriseError where there are none, where several tiers are at hand and none was chosen, where the runs of a cell
     differ in more than their seed, or those of a row in their data.
     """
-    runs = _candidates(spec, frame, choice)
-    tier = _one_tier(spec, runs, choice.tier)
+    runs = _candidates(scope, frame, choice)
+    tier = _one_tier(scope, runs, choice.tier)
     runs = runs[runs["tier"] == tier]
     runs, remarks = _newest(runs)
     for _, cell in runs.groupby(["task", "variant"], sort=False):
-        _refuse_mixture(spec, cell, IDENTITY)
+        _refuse_mixture(scope, cell, IDENTITY)
     for _, row in runs.groupby("task", sort=False):
-        _refuse_mixture(spec, row, DATA)
+        _refuse_mixture(scope, row, DATA)
     _refuse_unscored(runs)
     return Selection(runs.reset_index(drop=True), tier, choice.statistic, remarks)
 
@@ -99,55 +109,54 @@ def facts(run: Mapping[str, Json]) -> dict[str, str]:
     return known
 
 
-def _candidates(spec: TableSpec, frame: pd.DataFrame, choice: Choice) -> pd.DataFrame:
+def _candidates(scope: Scope, frame: pd.DataFrame, choice: Choice) -> pd.DataFrame:
     """Scored runs of the table's tasks and columns that the choice admits, with their score."""
     ours = frame[
-        (frame["family"] == spec.family)
-        & frame["task"].isin(spec.tasks)
-        & frame["variant"].isin([column.id for column in spec.columns])
-        & (frame["metric"] == spec.metric)
+        (frame["family"] == scope.family)
+        & frame["task"].isin(list(scope.tasks))
+        & frame["variant"].isin(list(scope.variants))
+        & (frame["metric"] == scope.metric)
         & frame["status"].isin(SCORED)
     ]
     if choice.keys is not None:
         ours = ours[ours["run_key"].isin(set(choice.keys))]
     if ours.empty:
         narrowed = " among the chosen ones" if choice.keys is not None else ""
-        raise RepriseError(f"table {spec.id}: no finished run{narrowed} for any of its cells; `reprise run` makes them")
+        raise RepriseError(f"{scope.name}: no finished run{narrowed} for any of its cells; `reprise run` makes them")
     scored = ours[ours["statistic"] == choice.statistic]
     if scored.empty:
         raise RepriseError(
-            f"table {spec.id}: its runs have no statistic '{choice.statistic}' of {spec.metric}; "
+            f"{scope.name}: its runs have no statistic '{choice.statistic}' of {scope.metric}; "
             f"they have {_listed(sorted(set(ours['statistic']) - {CURVE}))}"
         )
     if "tier" not in scored:
         scored = scored.assign(tier="")
-    return _admitted(spec, scored, choice.where)
+    return _admitted(scope, scored, choice.where)
 
 
-def _admitted(spec: TableSpec, runs: pd.DataFrame, where: Sequence[Condition]) -> pd.DataFrame:
+def _admitted(scope: Scope, runs: pd.DataFrame, where: Sequence[Condition]) -> pd.DataFrame:
     for condition in where:
         records = _records(runs)
-        columns = [column.id for column in spec.columns]
-        if condition.column is not None and condition.column not in columns:
-            raise unknown("column", condition.column, columns, "--where")
+        if condition.column is not None and condition.column not in scope.variants:
+            raise unknown("column", condition.column, scope.variants, "--where")
         known = {name for record in records for name in facts(record)}
         if condition.field not in known:
             raise unknown("field", condition.field, known, "--where")
         runs = runs[[condition.admits(record) for record in records]]
         if runs.empty:
-            raise RepriseError(f"table {spec.id}: no run has {condition.field}={condition.value}")
+            raise RepriseError(f"{scope.name}: no run has {condition.field}={condition.value}")
     return runs
 
 
-def _one_tier(spec: TableSpec, runs: pd.DataFrame, tier: str | None) -> str:
+def _one_tier(scope: Scope, runs: pd.DataFrame, tier: str | None) -> str:
     present = sorted(set(runs["tier"]), key=lambda name: (TIERS.index(name) if name in TIERS else len(TIERS), name))
     if tier is not None:
         if tier not in present:
-            raise RepriseError(f"table {spec.id}: no run of tier '{tier}'; there are runs of {_listed(present)}")
+            raise RepriseError(f"{scope.name}: no run of tier '{tier}'; there are runs of {_listed(present)}")
         return tier
     if len(present) > 1:
         raise RepriseError(
-            f"table {spec.id}: there are runs of the tiers {_listed(present)}, which never share a table; "
+            f"{scope.name}: there are runs of the tiers {_listed(present)}, which are never mixed; "
             "choose one with --tier"
         )
     return str(present[0])
@@ -166,7 +175,7 @@ def _newest(runs: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     return current, tuple(remarks)
 
 
-def _refuse_mixture(spec: TableSpec, runs: pd.DataFrame, names: Sequence[str]) -> None:
+def _refuse_mixture(scope: Scope, runs: pd.DataFrame, names: Sequence[str]) -> None:
     """Raise where runs of one cell or row differ in what they must have in common."""
     if len(runs[list(names)].drop_duplicates()) == 1:
         return
@@ -180,7 +189,7 @@ def _refuse_mixture(spec: TableSpec, runs: pd.DataFrame, names: Sequence[str]) -
     variants, task = sorted(set(runs["variant"])), runs["task"].iloc[0]
     column = f"{variants[0]}:" if len(variants) == 1 else ""
     raise RepriseError(
-        f"table {spec.id}: the runs of {_listed(variants)} on {task} do not belong together, they differ in {differences}; "
+        f"{scope.name}: the runs of {_listed(variants)} on {task} do not belong together, they differ in {differences}; "
         f"choose, as with --where '{column}{name}={value}', or name the runs of one sweep with --keys"
     )
 

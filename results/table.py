@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 DASH = "\N{EN DASH}"
@@ -28,7 +29,10 @@ class HeaderCell:
 
 @dataclass(frozen=True)
 class Cell:
-    """A number with its spread, or nothing. `remark` is a short text shown beside the number (`2 of 3 seeds`)."""
+    """A number with its spread, words, or nothing.
+
+    `remark` is a short text shown beside the number (`2 of 3 seeds`), or in its place where there is none (`agrees`).
+    """
 
     value: float | None = None
     spread: float | None = None
@@ -36,6 +40,11 @@ class Cell:
     mark: Mark | None = None
     remark: str = ""
     footnotes: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """What stands in the cell in place of a number."""
+        return self.remark if self.value is None else ""
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,25 @@ class Footnote:
 
     mark: str
     text: str
+
+
+@dataclass
+class Footnotes:
+    """Footnotes in the order in which they are first needed; equal texts share a mark."""
+
+    texts: list[str] = field(default_factory=list)
+
+    def mark(self, text: str) -> str:
+        """The mark of a text."""
+        if text not in self.texts:
+            self.texts.append(text)
+        number = self.texts.index(text)
+        letters = string.ascii_lowercase
+        return letters[number] if number < 26 else letters[number // 26 - 1] + letters[number % 26]
+
+    def all(self) -> tuple[Footnote, ...]:
+        """Every footnote, for the table."""
+        return tuple(Footnote(self.mark(text), text) for text in list(self.texts))
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from benchmarks.base import RepriseError, unknown
+from benchmarks.base import unknown
+from results.selection import Scope
+from results.spec_file import Part, Text, read_spec, spec_names
 
 FOLDER = Path(__file__).parent / "tables"
 
@@ -19,28 +20,22 @@ STATISTICS = {
 }
 """The statistics of a run that a table may show, and how its caption says so."""
 
-Text = Annotated[str, Field(min_length=1)]
 
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class RowSpec(_Part):
+class RowSpec(Part):
     """A task of ours, and its name among the claims (None: nothing published)."""
 
     task: Text
     claim: str | None = None
 
 
-class GroupSpec(_Part):
+class GroupSpec(Part):
     """Rows that belong together, under a head if they have one."""
 
     label: str = ""
     rows: Annotated[list[RowSpec], Field(min_length=1)]
 
 
-class TotalSpec(_Part):
+class TotalSpec(Part):
     """The total's head, and its task and metric among the claims."""
 
     label: Text
@@ -48,7 +43,7 @@ class TotalSpec(_Part):
     metric: str | None = None
 
 
-class ColumnSpec(_Part):
+class ColumnSpec(Part):
     """A variant of our runs (`id`), its head, and the method's name among the claims (None: nothing published).
 
     An `optional` column is shown only where it has runs.
@@ -60,7 +55,7 @@ class ColumnSpec(_Part):
     optional: bool = False
 
 
-class ClaimsSpec(_Part):
+class ClaimsSpec(Part):
     """Where published numbers come from: per statistic the claim tables, the first that has a number wins.
 
     `dataset` names the data behind them, `data_kind` the kind of data on which ours may be compared with them.
@@ -71,7 +66,7 @@ class ClaimsSpec(_Part):
     tables: Annotated[dict[str, Annotated[list[Text], Field(min_length=1)]], Field(min_length=1)]
 
 
-class TableSpec(_Part):
+class TableSpec(Part):
     """A table of a paper. The first statistic under `claims.tables` is the default one."""
 
     id: Text
@@ -98,6 +93,12 @@ class TableSpec(_Part):
         return self
 
     @property
+    def scope(self) -> Scope:
+        """What its runs may be."""
+        variants = [column.id for column in self.columns]
+        return Scope(f"table {self.id}", self.family, self.metric, self.tasks, variants)
+
+    @property
     def tasks(self) -> list[str]:
         """Our tasks, in the paper's order."""
         return [row.task for group in self.groups for row in group.rows]
@@ -113,44 +114,9 @@ class TableSpec(_Part):
 
 def table_names() -> list[str]:
     """The tables of the suite."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return spec_names(FOLDER)
 
 
 def load_spec(name: str) -> TableSpec:
-    """A table of the suite by its name, or anybody's by the path of its YAML file."""
-    path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
-    if not path.is_file():
-        if path.parent != FOLDER:
-            raise RepriseError(f"no table specification at {path}")
-        raise unknown("table", name, table_names())
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return TableSpec.model_validate(content)
-    except yaml.YAMLError as error:
-        raise RepriseError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    except ValidationError as error:
-        raise _explained(path, error) from error
-
-
-def _explained(path: Path, error: ValidationError) -> RepriseError:
-    """One fault of a specification, a misspelt key before what is missing because of it: file, key, nearest valid key."""
-    faults = error.errors()
-    fault = next((each for each in faults if each["type"] == "extra_forbidden"), faults[0])
-    where = ".".join(map(str, fault["loc"])) or "the file"
-    if fault["type"] == "extra_forbidden":
-        return unknown("key", str(fault["loc"][-1]), _keys(fault["loc"]), f"{path}: {where}")
-    return RepriseError(f"{path}: {where}: {fault['msg'].removeprefix('Value error, ')}")
-
-
-def _keys(location: tuple[int | str, ...]) -> list[str]:
-    """The keys that are valid where an unknown one was found."""
-    parents: dict[str, type[BaseModel]] = {
-        "groups": GroupSpec,
-        "rows": RowSpec,
-        "total": TotalSpec,
-        "columns": ColumnSpec,
-        "claims": ClaimsSpec,
-    }
-    names = [part for part in location[:-1] if isinstance(part, str)]
-    part: type[BaseModel] = parents[names[-1]] if names else TableSpec
-    return list(part.model_fields)
+    """A table of the suite by its name, or anybody's by the path of its YAML file; raises RepriseError."""
+    return read_spec(TableSpec, "table", name, FOLDER)

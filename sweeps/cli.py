@@ -15,9 +15,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("sweeps.commands:status", "show what is finished, running, failed"),
     "logs": ("sweeps.housekeeping:logs", "print the log of a run or trial, by key"),
     "clean": ("sweeps.housekeeping:clean", "free the space of checkpoints that nobody needs"),
-    "list": ("sweeps.listing:listing", "show methods, tasks, sweeps and tables, and what each needs"),
+    "list": ("sweeps.listing:listing", "show methods, tasks, sweeps, tables and figures, and what each needs"),
+    "rollout": ("sweeps.rollout:rollout", "play or film a policy or a trained run"),
     "data": ("benchmarks.cli:data", "build, fetch and check datasets"),
     "table": ("results.cli:table", "render a paper's table"),
+    "figure": ("results.figure_command:figure", "draw a paper's learning curves with ours over them"),
     "export": ("results.cli:export", "write finished runs as records"),
 }
 """Command -> where it lives and what it does. A function becomes a command through typer; a typer.Typer is a group."""

@@ -20,7 +20,7 @@ def logs(
     path: Annotated[bool, typer.Option("--path", help="print where the log lies, not its text")] = False,
 ) -> int:
     """Print a trial's log: when it started, how far it came, what training printed, and why it failed."""
-    folder = _by_key(key)
+    folder = by_key(key)
     if path:
         typer.echo(folder.log)
         return 0
@@ -72,7 +72,7 @@ def _everything() -> list[Path]:
     return [home() / name for name in names if (home() / name).exists()]
 
 
-def _by_key(key: str) -> TrialFolder:
+def by_key(key: str) -> TrialFolder:
     """The trial folder of a trial or run key; RepriseError where none or several match."""
     if len(key) < SHORTEST:
         raise RepriseError(f"key '{key}' is too short; give {SHORTEST} digits or more (`reprise status` shows them)")

@@ -1,4 +1,4 @@
-"""The command `reprise list`: methods, tasks, sweeps and tables, and what each needs."""
+"""The command `reprise list`: methods, tasks, sweeps, tables and figures, and what each needs."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ Row = dict[str, Json]
 
 
 def listing(
-    what: Annotated[str | None, typer.Argument(help="methods, tasks, sweeps or tables; all without it")] = None,
+    what: Annotated[
+        str | None, typer.Argument(help="methods, tasks, sweeps, tables or figures; all without it")
+    ] = None,
     plugin: Plugins = None,
     json_: JsonOption = False,
 ) -> int:
-    """Show methods, tasks, sweeps and tables, and what each needs."""
+    """Show methods, tasks, sweeps, tables and figures, and what each needs."""
     if what is not None and what not in KINDS:
         raise RepriseError(f"list what? '{what}' is none of {', '.join(KINDS)}")
     discover(plugin or ())
@@ -91,15 +93,32 @@ def sweeps() -> list[Row]:
 
 def tables() -> list[Row]:
     """Every paper's table in `results/tables`; each is drawn from finished runs of its family."""
+    return _drawn("table")
+
+
+def figures() -> list[Row]:
+    """Every figure in `results/figures`; each is drawn from finished runs of its family."""
+    return _drawn("figure")
+
+
+def _drawn(kind: str) -> list[Row]:
     rows: list[Row] = []
-    for path in sorted((ROOT / "results" / "tables").glob("*.yaml")):
+    for path in sorted((ROOT / "results" / f"{kind}s").glob("*.yaml")):
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         needs = f"finished runs of {content['family']}"
-        rows.append({"table": path.stem, "title": str(content.get("title", "")), "needs": needs})
+        if "tier" in content:
+            needs += f", tier {content['tier']}"
+        rows.append({kind: path.stem, "title": str(content.get("title", "")), "needs": needs})
     return rows
 
 
-KINDS: Mapping[str, Callable[[], list[Row]]] = {"methods": methods, "tasks": tasks, "sweeps": sweeps, "tables": tables}
+KINDS: Mapping[str, Callable[[], list[Row]]] = {
+    "methods": methods,
+    "tasks": tasks,
+    "sweeps": sweeps,
+    "tables": tables,
+    "figures": figures,
+}
 
 
 def _need(benchmark: Benchmark, task: Task) -> tuple[str, str]:

@@ -112,5 +112,15 @@ def fingerprint(policy: Policy) -> str:
 
 def policy_path(environment: str, level: str) -> Path:
     """Where the behaviour policy of a level (`medium`, `expert`) lies: `$REPRISE_BEHAVIOR`, by default the committed ones."""
-    folder = os.environ.get("REPRISE_BEHAVIOR")
-    return (Path(folder) if folder else Path(__file__).parent / "behavior") / f"{environment}-{level}.npz"
+    return policy_folder() / f"{environment}-{level}.npz"
+
+
+def snapshot_paths(environment: str) -> list[Path]:
+    """The snapshots of training between the warm-up and the medium policy, in order (the file names count its steps)."""
+    return sorted((policy_folder() / f"{environment}-snapshots").glob("step*.npz"))
+
+
+def policy_folder() -> Path:
+    """`$REPRISE_BEHAVIOR`, by default the committed policies."""
+    chosen = os.environ.get("REPRISE_BEHAVIOR")
+    return Path(chosen) if chosen else Path(__file__).parent / "behavior"

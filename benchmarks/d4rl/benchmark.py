@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from benchmarks.base import (
     Artifact,
@@ -21,17 +22,19 @@ from benchmarks.base import (
     register_benchmark,
     registered_methods,
 )
+from benchmarks.d4rl import hdf5, recipes
 from benchmarks.d4rl import settings as resolution
 from benchmarks.d4rl.cost import cpu_seconds
 from benchmarks.d4rl.datasets import Transitions, dataset_ref, load
 from benchmarks.d4rl.environments import check_mujoco, environment, versions
 from benchmarks.d4rl.evaluation import Evaluator
 from benchmarks.d4rl.method import FrozenModel, Problem, Source, StackedMethod
+from benchmarks.d4rl.players import Player, of_agent
 from benchmarks.d4rl.prepare import Prepared, prepare
 from benchmarks.d4rl.settings import TrainingSettings
-from benchmarks.d4rl.tasks import TASKS
+from benchmarks.d4rl.tasks import TASKS, OfflineTask
 from benchmarks.d4rl.tasks import task as find_task
-from benchmarks.d4rl.training import Sampler, Trainer
+from benchmarks.d4rl.training import Sampler, Trainer, read_checkpoint
 from benchmarks.d4rl.transforms import check_reward_transform
 
 FAMILY = "offline_rl"
@@ -65,7 +68,8 @@ class OfflineRL:
         chosen = _training(training)
         return {
             "environment": versions(find_task(task.name).environment),
-            "data_kind": {"local": "rebuilt", "minari": "minari", "d4rl": "d4rl"}[chosen.dataset],
+            "data_kind": _data_kind(find_task(task.name), chosen.dataset),
+            **({"data_remark": remark} if (remark := _data_remark(find_task(task.name), chosen.dataset)) else {}),
             "protocol": _protocol(chosen),
             "precision": chosen.precision,
         }
@@ -111,12 +115,51 @@ class OfflineRL:
             )
         return models
 
+    def player(self, runs: Sequence[Run], run: Run, folder: Path) -> Player:
+        """See `benchmarks.d4rl.players.Playable`; RepriseError where checkpoint or frozen models are not there any more."""
+        state = read_checkpoint(folder, runs, torch.device("cpu"))
+        width = environment(find_task(run.task).environment).observation_dim
+        mean, std = torch.zeros(width), torch.ones(width)
+        if "state_mean" in state:
+            mean, std = state["state_mean"], state["state_std"]
+        elif _training(run.training).normalize_states:  # older checkpoints leave them to the data set
+            prepared = prepare(self._load(run), _training(run.training))
+            mean, std = prepared.mean, prepared.std
+        for model in self._models(run).values():
+            if not model.artifact.ready():
+                raise RepriseError(
+                    f"{model.artifact.label} is not in {model.artifact.folder} any more; train the run again"
+                )
+        agent = self._agent(runs, mean, std, torch.device("cpu"))
+        agent.load_state_dict(state["method"])
+        label = f"{run.method} on {run.task}, seed {run.seed}, step {state['step']:,}"
+        return of_agent(agent, [each.key for each in runs].index(run.key), mean, std, label)
+
     def _trainer(self, runs: Sequence[Run], prepared: Prepared, folder: Path, cpus: int) -> Trainer:
-        run, method = runs[0], _method(runs[0])
+        run = runs[0]
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         training = _training(run.training)
+        reward = (prepared.reward_scale, prepared.reward_shift)
+        agent = self._agent(runs, prepared.mean, prepared.std, device, *reward)
+        seeds = [run.seed for run in runs]
+        sampler = Sampler(prepared.table.to(device), prepared.widths, run.task, seeds, training.batch_size)
+        most = max(training.eval_episodes, training.last_eval_episodes or 0)
+        env = find_task(run.task).environment
+        evaluator = Evaluator(env, run.task, seeds, most, training.eval_seed_mode, cpus, device=device)
+        return Trainer(runs, agent, sampler, evaluator, training, folder)
+
+    def _agent(
+        self,
+        runs: Sequence[Run],
+        mean: Tensor,
+        std: Tensor,
+        device: torch.device,
+        reward_scale: float = 1.0,
+        reward_shift: float = 0.0,
+    ) -> StackedMethod:
+        """The untrained stack. `mean` and `std` (O,) are of the states; the rewards' scale matters to training alone."""
+        run, training = runs[0], _training(runs[0].training)
         spec = environment(find_task(run.task).environment)
-        models = {name: model.load(model.artifact.ensure()) for name, model in self._models(run).items()}
         problem = Problem(
             task=run.task,
             environment=spec.name,
@@ -124,25 +167,30 @@ class OfflineRL:
             action_dim=spec.action_dim,
             steps=training.schedule_steps or training.train_steps,
             batch_size=training.batch_size,
-            state_mean=prepared.mean.to(device),
-            state_std=prepared.std.to(device),
-            reward_scale=prepared.reward_scale,
-            reward_shift=prepared.reward_shift,
+            state_mean=mean.to(device),
+            state_std=std.to(device),
+            reward_scale=reward_scale,
+            reward_shift=reward_shift,
             device=device,
-            models=models,
+            models={name: model.load(model.artifact.ensure()) for name, model in self._models(run).items()},
         )
-        seeds = [run.seed for run in runs]
-        agent = method([_settings(run) for run in runs], problem, seeds)
-        sampler = Sampler(prepared.table.to(device), prepared.widths, run.task, seeds, training.batch_size)
-        most = max(training.eval_episodes, training.last_eval_episodes or 0)
-        evaluator = Evaluator(spec.name, run.task, seeds, most, training.eval_seed_mode, cpus, device=device)
-        return Trainer(runs, agent, sampler, evaluator, training, folder)
+        return _method(run)([_settings(each) for each in runs], problem, [each.seed for each in runs])
 
 
 def _method(run: Run) -> type[StackedMethod]:
     method = registered_methods(FAMILY)[run.method]
     assert issubclass(method, StackedMethod)
     return method
+
+
+def _data_remark(task: OfflineTask, source: str) -> str:
+    """What a table must say of a rebuilt set beside its name."""
+    return recipes.remark(task) if source == "local" and not task.recorded else ""
+
+
+def _data_kind(task: OfflineTask, source: str) -> str:
+    """What a table calls the data; only `d4rl` is compared with numbers published for D4RL's set of the task."""
+    return {"local": "rebuilt", "d4rl": hdf5.data_kind(task)}.get(source, source)
 
 
 def _protocol(training: TrainingSettings) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +19,11 @@ Array = np.ndarray
 class Episode:
     """T steps of one episode, float32. It starts as `env.reset(seed=seed)` does; replaying its actions gives it again.
 
-    `terminated` is a true terminal, `truncated` the time limit; both are False where the set was cut inside the episode.
+    `seed` is None where the episode was recorded elsewhere. `terminated` is a true terminal, `truncated` the time limit; both
+    are False where the set was cut inside the episode.
     """
 
-    seed: int
+    seed: int | None
     observations: Array  # (T + 1, O)
     actions: Array  # (T, A)
     rewards: Array  # (T,)
@@ -55,7 +56,7 @@ def collect(
     threads: int | None = None,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> list[Episode]:
-    """The first episodes of a stream: as many as hold `rows` steps, or `episodes` of them.
+    """The first episodes of a stream, all complete: as many as hold `rows` steps, or `episodes` of them.
 
     Episode k draws its start from `stream_seed("data.reset", stream, seed, k)` and its actions from `"data.action"`, so the
     result depends neither on `width`, how many are simulated side by side, nor on `threads`, and a longer collection begins
@@ -73,6 +74,14 @@ def collect(
     finally:
         collector.envs.close()
     return collector.result(rows)
+
+
+def cut(episodes: Sequence[Episode], rows: int) -> list[Episode]:
+    """The leading episodes that hold the first `rows` steps; the last one cut where it goes beyond."""
+    before = np.cumsum([0, *map(len, episodes)])
+    kept = [episode for episode, start in zip(episodes, before, strict=False) if start < rows]
+    excess = sum(map(len, kept)) - rows
+    return [*kept[:-1], kept[-1].first(len(kept[-1]) - excess)] if excess > 0 else kept
 
 
 class _Collector:
@@ -150,11 +159,6 @@ class _Collector:
         self.rows += steps
 
     def result(self, rows: int | None) -> list[Episode]:
-        """The leading episodes in order; the last one cut where it exceeds the rows asked for."""
+        """The leading episodes in order, without those that start after the rows asked for."""
         leading = [self.finished[number] for number in range(self.leading)]
-        if rows is None:
-            return leading
-        before = np.cumsum([0, *map(len, leading)])
-        kept = [episode for episode, start in zip(leading, before, strict=False) if start < rows]
-        excess = sum(map(len, kept)) - rows
-        return [*kept[:-1], kept[-1].first(len(kept[-1]) - excess)] if excess else kept
+        return leading if rows is None else leading[: len(cut(leading, rows))]

@@ -14,12 +14,18 @@ from torch import Tensor
 
 from benchmarks.base import DatasetRef, Json, RepriseError, content_key, home, unknown
 from benchmarks.d4rl import flat, hdf5, loaders, minari_store, rebuild
+from benchmarks.d4rl.environments import environment
+from benchmarks.d4rl.local_set import FLAT, MANIFEST, LocalSet
 from benchmarks.d4rl.manifest import content_hash, read_json, records
-from benchmarks.d4rl.tasks import LocomotionTask
+from benchmarks.d4rl.recorded import RecordedSet
+from benchmarks.d4rl.tasks import OfflineTask
 from benchmarks.d4rl.tasks import task as find_task
 
-SOURCES = ("local", "minari", "d4rl")
+SOURCES = ("local", "recorded", "minari", "d4rl")
 DEFAULT_ROWS = 100_000
+
+OwnSet = LocalSet | RecordedSet
+"""A set of the suite's own, rebuilt or imported: `task`, `name`, `folder`, `command`, `manifest()`."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +52,20 @@ class Transitions:
 
 
 def load(
-    task: LocomotionTask | str, source: str = "local", rows: int = DEFAULT_ROWS, seed: int = 0, loader: str = "full"
+    task: OfflineTask | str, source: str = "local", rows: int = DEFAULT_ROWS, seed: int = 0, loader: str = "full"
 ) -> Transitions:
     """A task's transitions from a set that exists; its arrays are compared with their hashes on every load.
 
-    `source` is `local` (built here; `rows` and `seed` name one), `minari` (stock Minari sets) or `d4rl` (original HDF5 files);
-    `loader` is one of `loaders.LOADERS`. `meta` is the set's manifest; `meta["loaded"]` holds what a run record wants: loader,
-    rows, mean reward, hash of each array. Raises RepriseError where the set is missing or altered.
+    `source` is `local` (built here; `rows` and `seed` name one), `recorded` (people's demonstrations, imported), `minari` (stock
+    Minari sets) or `d4rl` (original HDF5 files); `loader` is one of `loaders.LOADERS`. `meta` is the set's manifest;
+    `meta["loaded"]` holds what a run record wants: loader, rows, mean reward, hash of each array. Raises RepriseError where the
+    set is missing or altered.
     """
     rule = loaders.check(loader)
+    task = find_task(task) if isinstance(task, str) else task
     chosen = _stored(task, source, rows, seed)
     copy, stored = chosen.rows()
-    arrays = loaders.apply(rule, stored, chosen.name)
+    arrays = loaders.apply(rule, stored, chosen.name, environment(task.environment).time_limit)
     loaded = {
         "loader": rule,
         "rows": len(arrays["rewards"]),
@@ -69,7 +77,7 @@ def load(
 
 
 def dataset_ref(
-    task: LocomotionTask | str, source: str = "local", rows: int = DEFAULT_ROWS, seed: int = 0, loader: str = "full"
+    task: OfflineTask | str, source: str = "local", rows: int = DEFAULT_ROWS, seed: int = 0, loader: str = "full"
 ) -> DatasetRef:
     """Name and hash of what `load` would give; where it does not exist, how it is built or what the user must do.
 
@@ -77,8 +85,8 @@ def dataset_ref(
     """
     rule = loaders.check(loader)
     task = find_task(task) if isinstance(task, str) else task
-    if source == "local":
-        return _local_ref(rebuild.LocalSet(task, rows, seed), rule)
+    if source == "local" and not task.recorded:
+        return _local_ref(LocalSet(task, rows, seed), rule)
     try:
         chosen = _stored(task, source, rows, seed)
     except _Missing as error:
@@ -86,7 +94,7 @@ def dataset_ref(
     return DatasetRef(chosen.name, _loaded_hash(chosen.copy().hash, rule))
 
 
-def _local_ref(wanted: rebuild.LocalSet, rule: str) -> DatasetRef:
+def _local_ref(wanted: LocalSet, rule: str) -> DatasetRef:
     manifest = wanted.manifest()
     found = _loaded_hash(manifest["hash"], rule) if manifest else None
     try:
@@ -96,20 +104,25 @@ def _local_ref(wanted: rebuild.LocalSet, rule: str) -> DatasetRef:
     return DatasetRef(wanted.name, found if artifact.ready() else None, artifact, wanted.command)
 
 
-def verify(wanted: rebuild.LocalSet) -> None:
-    """Read the Minari set and the flat copy of a local set in full; raises RepriseError where a hash is not the manifest's."""
-    chosen = _local(wanted)
+def verify(wanted: OwnSet) -> None:
+    """Read the Minari set and the flat copy of a set in full; raises RepriseError where a hash is not the manifest's."""
+    chosen = _own(wanted)
     manifest = chosen.about()
     _check_hash(chosen.name, chosen.file, minari_store.read_rows(wanted.folder), manifest["hash"], manifest["arrays"])
     chosen.copy().read()
 
 
-def local_sets() -> list[rebuild.LocalSet]:
-    """The local sets that exist, by name."""
-    sets = []
-    for path in sorted((home() / "datasets" / "local").glob(f"*/{rebuild.MANIFEST}")):
-        manifest = read_json(path, f"remove {path.parent} and build the set again")
-        sets.append(rebuild.LocalSet(find_task(manifest["task"]), manifest["rows_wanted"], manifest["seed"]))
+def own_set(task: OfflineTask, rows: int = DEFAULT_ROWS, seed: int = 0) -> OwnSet:
+    """The suite's own set of a task, whether or not it exists; `rows` and `seed` name one of the rebuilt ones."""
+    return RecordedSet(task) if task.recorded else LocalSet(task, rows, seed)
+
+
+def local_sets() -> list[OwnSet]:
+    """The suite's own sets that exist, rebuilt and imported, by name."""
+    sets: list[OwnSet] = []
+    for path in sorted((home() / "datasets").glob(f"*/*/{MANIFEST}")):
+        manifest = read_json(path, f"remove {path.parent} and build or import the set again")
+        sets.append(own_set(find_task(manifest["task"]), manifest.get("rows_wanted", 0), manifest.get("seed", 0)))
     return sets
 
 
@@ -170,42 +183,45 @@ def _check_hash(
         changed = sorted(key for key in entries.keys() | arrays.keys() if entries.get(key) != arrays.get(key))
         raise RepriseError(
             f"{file}: the hash of {name} differs from its manifest ({', '.join(changed)} changed); it was altered or damaged. "
-            f"Remove its folder and build or fetch it again"
+            f"Remove it and build, import or fetch it again"
         )
 
 
-def _stored(task: LocomotionTask | str, source: str, rows: int, seed: int) -> _Stored:
-    task = find_task(task) if isinstance(task, str) else task
+def _stored(task: OfflineTask, source: str, rows: int, seed: int) -> _Stored:
     if source not in SOURCES:
         raise unknown("dataset source", source, SOURCES)
-    if source == "local":
-        return _local(rebuild.LocalSet(task, rows, seed))
+    if source in ("local", "recorded"):
+        if task.recorded != (source == "recorded"):
+            right = "recorded, not rebuilt" if task.recorded else "rebuilt, not recorded"
+            fitting = "recorded" if task.recorded else "local"
+            raise _Missing(f"the data of '{task.name}' are {right}; use dataset: {fitting} ({task.command})")
+        return _own(own_set(task, rows, seed))
     return _minari(task) if source == "minari" else _d4rl(task)
 
 
-def _local(wanted: rebuild.LocalSet) -> _Stored:
+def _own(wanted: OwnSet) -> _Stored:
     manifest = wanted.manifest()
     if manifest is None:
-        raise _Missing(f"data set {wanted.name} does not exist; build it: {wanted.command}")
+        how = "import it" if wanted.task.recorded else "build it"
+        raise _Missing(f"data set {wanted.name} does not exist; {how}: {wanted.command}")
     return _Stored(
         wanted.name,
         wanted.folder / minari_store.HDF5,
-        wanted.folder / rebuild.FLAT,
+        wanted.folder / FLAT,
         lambda: minari_store.read_rows(wanted.folder),
         lambda: manifest,
         lambda: (manifest["hash"], manifest["arrays"]),
     )
 
 
-def _minari(task: LocomotionTask) -> _Stored:
-    local = f"reprise data build {task.name}"
+def _minari(task: OfflineTask) -> _Stored:
     if task.minari_id is None:
-        raise _Missing(f"there is no Minari set for '{task.name}'; build a local one: {local}")
+        raise _Missing(f"there is no Minari set for '{task.name}'; make one of our own: {task.command}")
     folder = minari_store.root() / task.minari_id
     if not (folder / minari_store.HDF5).exists():
         raise _Missing(
             f"Minari set {task.minari_id} is not in {minari_store.root()}; fetch it: reprise data fetch {task.minari_id}, "
-            f"or build a local set: {local}"
+            f"or make a set of our own: {task.command}"
         )
     return _Stored(
         task.minari_id,
@@ -217,18 +233,20 @@ def _minari(task: LocomotionTask) -> _Stored:
     )
 
 
-def _d4rl(task: LocomotionTask) -> _Stored:
+def _d4rl(task: OfflineTask) -> _Stored:
     try:
         path = hdf5.find(task)
     except RepriseError as error:
         raise _Missing(str(error)) from None
+    about = hdf5.manifest(path)
+    name = about["dataset"] if about else task.d4rl_name
     return _Stored(
-        task.d4rl_name,
+        name,
         path,
         home() / "flat" / "d4rl" / f"{path.stem}-{content_key(str(path))[:8]}",
         lambda: hdf5.read_rows(path, task.environment),
-        lambda: {"dataset": task.d4rl_name, "file": str(path)},
-        lambda: None,
+        lambda: {**(about or {}), "dataset": name, "file": str(path)},
+        lambda: (about["hash"], about["arrays"]) if about else None,
     )
 
 

@@ -1,11 +1,13 @@
-"""The three locomotion environments of gymnasium v5: one at a time through gymnasium, or many at once, bit-equal to it."""
+"""The environments of the tasks: one at a time through gymnasium, or many at once, bit-equal to it."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import version as installed
+from typing import Any, Protocol
 
 import gymnasium
 import mujoco
@@ -25,16 +27,27 @@ mujoco.set_mju_user_warning(logging.getLogger(__name__).info)
 
 @dataclass(frozen=True)
 class Environment:
-    """What the batched simulation must know of one gymnasium environment.
+    """One environment by its D4RL name: its gymnasium id, sizes, and after how many steps an episode is cut.
 
-    `healthy(states)` takes full simulator positions and velocities (N, nq + nv) and says which rows go on;
-    `velocity_clip` bounds the velocities of an observation, `reset_velocity` is `uniform` or `normal`.
+    Actions lie in [-1, 1]. `packages` beside gymnasium and mujoco determine the simulation.
     """
 
     name: str
     gym_id: str
     observation_dim: int
     action_dim: int
+    time_limit: int = field(default=TIME_LIMIT, kw_only=True)
+    packages: tuple[str, ...] = field(default=(), kw_only=True)
+
+
+@dataclass(frozen=True)
+class Locomotion(Environment):
+    """What the batched simulation must know of one locomotion environment.
+
+    `healthy(qpos, qvel)` takes full simulator positions (N, nq) and velocities (N, nv) and says which rows go on;
+    `velocity_clip` bounds the velocities of an observation, `reset_velocity` is `uniform` or `normal`.
+    """
+
     forward_weight: float
     control_cost: float
     healthy_reward: float
@@ -53,11 +66,19 @@ def _walker2d_healthy(qpos: Array, qvel: Array) -> Array:
     return (qpos[:, 1] > 0.8) & (qpos[:, 1] < 2.0) & (np.abs(qpos[:, 2]) < 1.0)
 
 
-ENVIRONMENTS = {
-    "hopper": Environment("hopper", "Hopper-v5", 11, 3, 1.0, 1e-3, 1.0, _hopper_healthy, 10.0, 5e-3, "uniform"),
-    "halfcheetah": Environment("halfcheetah", "HalfCheetah-v5", 17, 6, 1.0, 0.1, 0.0, None, None, 0.1, "normal"),
-    "walker2d": Environment("walker2d", "Walker2d-v5", 17, 6, 1.0, 1e-3, 1.0, _walker2d_healthy, 10.0, 5e-3, "uniform"),
+LOCOMOTION = {
+    "hopper": Locomotion("hopper", "Hopper-v5", 11, 3, 1.0, 1e-3, 1.0, _hopper_healthy, 10.0, 5e-3, "uniform"),
+    "halfcheetah": Locomotion("halfcheetah", "HalfCheetah-v5", 17, 6, 1.0, 0.1, 0.0, None, None, 0.1, "normal"),
+    "walker2d": Locomotion("walker2d", "Walker2d-v5", 17, 6, 1.0, 1e-3, 1.0, _walker2d_healthy, 10.0, 5e-3, "uniform"),
 }
+
+DOOR = Environment("door", "reprise/AdroitHandDoor-D4RL-v1", 39, 28, time_limit=200, packages=("gymnasium-robotics",))
+"""Adroit's door with D4RL's reward (`benchmarks.d4rl.adroit`)."""
+
+ENVIRONMENTS: dict[str, Environment] = {**LOCOMOTION, DOOR.name: DOOR}
+
+# By its entry point stock Minari finds the environment again without this module.
+gymnasium.register(DOOR.gym_id, "benchmarks.d4rl.adroit:AdroitDoor", max_episode_steps=DOOR.time_limit)
 
 
 def environment(name: str) -> Environment:
@@ -81,17 +102,56 @@ def check_mujoco(version: str | None = None) -> str:
 
 def versions(name: str) -> str:
     """What a table must say of the simulation: `Hopper-v5, gymnasium 1.4.0, mujoco 3.17.0`."""
-    return f"{environment(name).gym_id}, gymnasium {gymnasium.__version__}, mujoco {mujoco.__version__}"
+    spec = environment(name)
+    others = "".join(f", {package} {installed(package)}" for package in spec.packages)
+    return f"{spec.gym_id}, gymnasium {gymnasium.__version__}, mujoco {mujoco.__version__}{others}"
 
 
-def make(name: str) -> gymnasium.Env:
-    """The stock gymnasium environment, with its time limit of 1,000 steps."""
+def make(name: str, **options: Any) -> gymnasium.Env:
+    """The gymnasium environment, with its time limit; options are gymnasium's (`render_mode`, `width`, ...)."""
     check_mujoco()
-    return gymnasium.make(environment(name).gym_id)
+    return gymnasium.make(environment(name).gym_id, **options)
+
+
+class Simulation(Protocol):
+    """N copies of one environment stepped together. Copies do not reset themselves: the caller says which and when.
+
+    `terminated` (N,) and `truncated` (N,) are of the last step, `steps` (N,) those taken in the present episode.
+    """
+
+    steps: Array
+    terminated: Array
+    truncated: Array
+
+    @property
+    def spec(self) -> Environment:
+        """The environment simulated."""
+
+    def reset(self, indices: Sequence[int] | Array, seeds: Sequence[int]) -> Array:
+        """Start new episodes in the named copies as `env.reset(seed=...)` would; observations (len(indices), O), float64."""
+
+    def observations(self) -> Array:
+        """What each copy shows now, (N, O) float64."""
+
+    def step(self, actions: Array, indices: Array | None = None) -> Array:
+        """Advance the named copies (default: all) by one action each, (len(indices), A); rewards (len(indices),) float64."""
+
+    def close(self) -> None:
+        """Release the simulation."""
+
+
+def simulation(name: str, count: int, threads: int = 1) -> Simulation:
+    """`count` copies of an environment, bit-equal to stepping each alone; raises RepriseError for an unknown name."""
+    if name in LOCOMOTION:
+        return BatchedEnvironment(name, count, threads)
+    environment(name)
+    from benchmarks.d4rl.adroit import DoorSimulation  # gymnasium-robotics is imported only where the door is used
+
+    return DoorSimulation(count, threads)
 
 
 class BatchedEnvironment:
-    """N copies of one environment stepped together on one shared model.
+    """N copies of one locomotion environment stepped together on one shared model.
 
     Every copy runs the same MuJoCo calls as gymnasium's `env.step`, so states, rewards and flags are bit-equal to it when
     actions are float32; what is saved is Python's share. Copies do not reset themselves: the caller says which and when.
@@ -101,7 +161,7 @@ class BatchedEnvironment:
 
     def __init__(self, name: str, count: int, threads: int = 1) -> None:
         check_mujoco()
-        self.spec = environment(name)
+        self.spec = LOCOMOTION[name]
         self._gym = gymnasium.make(self.spec.gym_id).unwrapped
         model = self._gym.model
         self.model, self.frame_skip, self.dt = model, self._gym.frame_skip, self._gym.dt

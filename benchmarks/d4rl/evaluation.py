@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.base import stream_seed
-from benchmarks.d4rl.environments import BatchedEnvironment
+from benchmarks.d4rl.environments import simulation
 from benchmarks.d4rl.scores import references
 
 Array = np.ndarray
@@ -40,7 +40,7 @@ class Evaluator:
         self.env_name, self.task, self.seeds = env, task, list(seeds)
         self.episodes, self.seed_mode = episodes, seed_mode
         self.dtype, self.device = dtype, device or torch.device("cpu")
-        self.envs = BatchedEnvironment(env, len(self.seeds) * episodes, threads)
+        self.envs = simulation(env, len(self.seeds) * episodes, threads)
 
     def evaluate(
         self, act: Act, mean: Array, std: Array, number: int, episodes: int | None = None

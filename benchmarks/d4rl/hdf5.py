@@ -8,9 +8,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from benchmarks.base import RepriseError, home
-from benchmarks.d4rl.environments import environment
-from benchmarks.d4rl.tasks import LocomotionTask
+from benchmarks.base import Json, RepriseError, home
+from benchmarks.d4rl.environments import LOCOMOTION, environment
+from benchmarks.d4rl.manifest import read_json
+from benchmarks.d4rl.tasks import OfflineTask
 
 Array = np.ndarray
 
@@ -24,20 +25,55 @@ def folder() -> Path:
     return Path(chosen).expanduser().absolute() if chosen else home() / "d4rl"
 
 
-def find(task: LocomotionTask) -> Path:
-    """The task's file, named as D4RL does (`hopper_medium-v2.hdf5`) or as the task (`hopper-medium-v2`, `hopper-medium`)."""
-    names = [
-        task.d4rl_name.removesuffix("-v2").replace("-", "_") + "-v2",
-        task.d4rl_name,
-        task.name,
-    ]
+def file_name(task: OfflineTask, version: str | None = None) -> str:
+    """What D4RL calls the file of a task (`hopper_medium-v2.hdf5`, `door-human-v1.hdf5`), of its own version or another."""
+    name, _, own = task.d4rl_name.rpartition("-")
+    return f"{name.replace('-', '_') if task.environment in LOCOMOTION else name}-{version or own}.hdf5"
+
+
+def older_versions(task: OfflineTask) -> list[str]:
+    """The versions of a task's D4RL set before its own, newest first: other data, for which no claim is made."""
+    own = int(task.d4rl_name.rpartition("-v")[2])
+    return [f"v{number}" for number in reversed(range(own))]
+
+
+def find(task: OfflineTask) -> Path:
+    """The task's file, named as D4RL does (`hopper_medium-v2.hdf5`) or as the task (`hopper-medium-v2`, `hopper-medium`).
+
+    An older version counts only where it was imported as such (it has a manifest), and only where the task's own is missing.
+    """
+    names = [file_name(task), f"{task.d4rl_name}.hdf5", f"{task.name}.hdf5"]
     for name in names:
-        if (folder() / f"{name}.hdf5").exists():
-            return folder() / f"{name}.hdf5"
+        if (folder() / name).exists():
+            return folder() / name
+    for version in older_versions(task):
+        path = folder() / file_name(task, version)
+        if path.exists() and manifest_path(path).exists():
+            return path
     raise RepriseError(
-        f"no D4RL file for '{task.name}' in {folder()} (looked for {', '.join(f'{name}.hdf5' for name in names)}); put it there, "
-        f"set REPRISE_D4RL to its folder, or build a local set: reprise data build {task.name}"
+        f"no D4RL file for '{task.name}' in {folder()} (looked for {', '.join(names)}); import one: "
+        f"reprise data import d4rl FILE, set REPRISE_D4RL to its folder, or take the suite's own set: {task.command}"
     )
+
+
+def manifest_path(path: Path) -> Path:
+    """Where the manifest of an imported file lies: beside it."""
+    return path.with_suffix(".json")
+
+
+def manifest(path: Path) -> dict[str, Json] | None:
+    """What was written when a file was imported, or None for one that was put there by hand."""
+    beside = manifest_path(path)
+    return read_json(beside, f"remove {beside} and import the file again") if beside.exists() else None
+
+
+def data_kind(task: OfflineTask) -> str:
+    """What a table calls a task's D4RL data: `d4rl`, or `d4rl v0` where only that older version was imported."""
+    try:
+        about = manifest(find(task))
+    except RepriseError:
+        return "d4rl"
+    return "d4rl" if about is None or about["dataset"] == task.d4rl_name else f"d4rl {about['version']}"
 
 
 def read_rows(path: Path, env: str) -> dict[str, Array]:

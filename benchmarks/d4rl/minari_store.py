@@ -70,6 +70,8 @@ def _write_episodes(path: Path, episodes: Sequence[Episode]) -> None:
         for number, episode in enumerate(episodes):
             group = h5g.create(file.id, f"episode_{number}".encode())
             for key, value in (("id", number), ("seed", episode.seed), ("total_steps", len(episode))):
+                if value is None:
+                    continue
                 h5a.create(group, key.encode(), _TYPES["int64"], scalar).write(np.array(value, dtype=np.int64))
             arrays = {
                 "observations": episode.observations,
@@ -117,7 +119,7 @@ def read_rows(folder: Path) -> dict[str, Array]:
 def read_episodes(folder: Path) -> list[Episode]:
     """All episodes of a Minari set, float32; raises RepriseError naming the file, the episode and the key at fault.
 
-    A row that is both a terminal and at the time limit counts as a terminal. The seed is 0 where none is stored.
+    A row that is both a terminal and at the time limit counts as a terminal. The seed is None where none is stored.
     """
     path = folder / HDF5
     try:
@@ -150,7 +152,7 @@ def _read_episode(file: h5py.File, number: int) -> Episode:
     seed = h5a.open(group, b"seed") if h5a.exists(group, b"seed") else None
     terminated = bool(terminations[-1])
     truncated = bool(truncations[-1]) and not terminated
-    return Episode(_scalar(seed) if seed else 0, observations, actions, rewards, terminated, truncated)
+    return Episode(_scalar(seed) if seed else None, observations, actions, rewards, terminated, truncated)
 
 
 def _scalar(attribute: h5a.AttrID) -> int:

@@ -183,7 +183,7 @@ class OnlineTrainer:
         state = {
             "step": step,
             "agent": self.agent.state_dict(),
-            "replay": self.replay.rows[:, : self.replay.size],
+            "replay": self.replay.rows[:, : self.replay.size].clone(),  # a view would be saved with all its storage
             "resets": [generator.bit_generator.state for generator in self.resets],
             "logs": self.logs,
             "episodes": self.episodes.tolist(),

@@ -21,10 +21,12 @@ from benchmarks.base import (
     registered_methods,
 )
 from benchmarks.d4rl import settings as resolution
-from benchmarks.d4rl.environments import ENVIRONMENTS, versions
+from benchmarks.d4rl.environments import LOCOMOTION, versions
 from benchmarks.d4rl.evaluation import statistics
 from benchmarks.d4rl.method import StackedMethod
 from benchmarks.d4rl.online import OnlineTrainer, OnlineTraining
+from benchmarks.d4rl.players import Player, of_policy
+from benchmarks.d4rl.policies import Policy
 from benchmarks.d4rl.scores import NORMALIZED_SCORE
 
 
@@ -35,7 +37,7 @@ class OnlineRL:
     reuse_workers = True
 
     def tasks(self) -> Mapping[str, Task]:
-        return {f"online/{env}": Task(f"online/{env}", self.family, 1, NORMALIZED_SCORE) for env in ENVIRONMENTS}
+        return {f"online/{env}": Task(f"online/{env}", self.family, 1, NORMALIZED_SCORE) for env in LOCOMOTION}
 
     def resolve(
         self, task: Task, method: type[Method], preset: str | None, overrides: Mapping[str, Json], where: str
@@ -79,6 +81,15 @@ class OnlineRL:
 
     def cost(self, run: Run) -> float | None:
         return None
+
+    def player(self, runs: Sequence[Run], run: Run, folder: Path) -> Player:
+        """See `benchmarks.d4rl.players.Playable`: the last snapshot; RepriseError where there is none (any more)."""
+        snapshots = sorted((folder / f"seed{run.seed}").glob("step*.npz"))
+        if not snapshots:
+            raise RepriseError(f"no snapshot of {run.task}, seed {run.seed}, in {folder}; `reprise clean` deletes them")
+        return of_policy(
+            Policy.load(snapshots[-1]), f"{run.method} on {run.task}, seed {run.seed}, {snapshots[-1].stem}"
+        )
 
 
 def _env_of(task: str) -> str:

@@ -70,6 +70,21 @@ DEMO_ACTOR_CRITIC: Mapping[str, Json] = {
 }
 """The small-tier recipe of methods with a SAC-type actor and a warm start."""
 
+MINI_TRAINING: Mapping[str, Json] = {**DEMO_TRAINING, "train_steps": 20_000, "batch_size": 128}
+"""The harness's part of every `mini` preset: twice the steps and the batch, for widths of 128 and the published discount."""
+
+MINI_ACTOR_CRITIC: Mapping[str, Json] = {
+    **DEMO_ACTOR_CRITIC,
+    **MINI_TRAINING,
+    "actor_hidden": (128, 128),
+    "critic_hidden": (128, 128),
+    "critic_lr": 1e-3,
+    "actor_lr": 1e-3,
+    "discount": 0.99,
+    "warm_steps": 4_000,
+}
+"""The `mini` recipe of methods with a SAC-type actor and a warm start."""
+
 DEMO_BEHAVIOR: Mapping[str, Json] = {
     "limit_cache_size": 10,
     "behavior_hidden": (128, 128),

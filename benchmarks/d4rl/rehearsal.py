@@ -14,6 +14,7 @@ from benchmarks.d4rl.cuda_graph import Updater
 from benchmarks.d4rl.datasets import Transitions
 from benchmarks.d4rl.environments import environment
 from benchmarks.d4rl.method import Problem, Source, StackedMethod
+from benchmarks.d4rl.online import OnlineTraining
 from benchmarks.d4rl.settings import TrainingSettings
 from benchmarks.d4rl.streams import Stream
 from benchmarks.d4rl.training import Sampler
@@ -95,7 +96,8 @@ class Rehearsal:
 
     def _settings(self, method: type[StackedMethod], preset: str | None, overrides: Mapping[str, Json]) -> Any:
         values = {**self.quick, **overrides}
-        settings, _ = resolution.resolve(method, TrainingSettings, self.task, preset, values, "rehearsal")
+        harness = OnlineTraining if method.family == "online_rl" else TrainingSettings
+        settings, _ = resolution.resolve(method, harness, self.task, preset, values, "rehearsal")
         return resolution.validated(method.Settings, settings, "rehearsal")
 
     def run(self, steps: int, log: bool = False) -> dict[str, Tensor]:

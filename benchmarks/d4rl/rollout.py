@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.d4rl.environments import BatchedEnvironment
+from benchmarks.d4rl.environments import simulation
 from benchmarks.d4rl.policies import Policy
 
 Array = np.ndarray
@@ -18,7 +18,7 @@ def play(env: str, policy: Policy, seeds: Sequence[int], stochastic: bool = True
     Action noise of an episode comes from a generator seeded with its reset seed, so an episode does not depend on its
     neighbours.
     """
-    envs = BatchedEnvironment(env, len(seeds))
+    envs = simulation(env, len(seeds))
     observations = envs.reset(range(len(seeds)), seeds)
     generators = [np.random.default_rng(seed) for seed in seeds]
     returns, active = np.zeros(len(seeds)), np.arange(len(seeds))

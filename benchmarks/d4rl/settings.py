@@ -29,8 +29,8 @@ class TrainingSettings:
 
     train_steps and eval_every count gradient steps; schedules run over schedule_steps (None: train_steps), so that a run may
     be the first part of a longer one. last_eval_episodes (ours; None: eval_episodes) lets a short run look longer at its end.
-    dataset is `local` (rebuilt: dataset_rows rows per kind from dataset_seed), `minari` or `d4rl` (original HDF5 files);
-    loader names the rule for next observations and time-outs.
+    dataset is `local` (rebuilt: dataset_rows rows per kind from dataset_seed), `recorded` (people's demonstrations, imported),
+    `minari` or `d4rl` (original HDF5 files); loader names the rule for next observations and time-outs.
     """
 
     train_steps: int = 1_000_000
@@ -46,7 +46,7 @@ class TrainingSettings:
     return_segmentation: Literal["episode", "corl", "iql"] = "episode"
     trajectory_fraction: float = 1.0
     clip_dataset_actions: float | None = None
-    dataset: Literal["local", "minari", "d4rl"] = "local"
+    dataset: Literal["local", "recorded", "minari", "d4rl"] = "local"
     dataset_rows: int = 1_000_000
     dataset_seed: int = 0
     loader: Literal["full", "d4rl", "kit"] = "full"

@@ -19,6 +19,8 @@ from benchmarks.d4rl.scores import normalized_score
 from benchmarks.d4rl.settings import TrainingSettings
 from benchmarks.d4rl.streams import Stream
 
+CHECKPOINT = "checkpoint.pt"
+
 
 class Sampler:
     """Minibatches for a stack: uniform rows with replacement, each run from its own stream."""
@@ -146,19 +148,31 @@ class Trainer:
             "curves": [[(p.metric, p.step, p.value) for p in curve] for curve in self.curves],
             "returns": self.returns,
             "diverged": self.diverged.tolist(),
+            "state_mean": self.method.problem.state_mean,
+            "state_std": self.method.problem.state_std,
         }
-        scratch = self.folder / "checkpoint.pt.tmp"
+        scratch = self.folder / f"{CHECKPOINT}.tmp"
         torch.save(state, scratch)
-        scratch.rename(self.folder / "checkpoint.pt")
+        scratch.rename(self.folder / CHECKPOINT)
 
     def _resume(self) -> int:
-        path = self.folder / "checkpoint.pt"
-        if not path.exists():
+        if not (self.folder / CHECKPOINT).exists():
             return 0
-        state: dict[str, Any] = torch.load(path, weights_only=True, map_location=self.method.problem.device)
-        if state["keys"] != [run.key for run in self.runs]:
-            raise RepriseError(f"{path}: belongs to other runs; remove the folder or choose another")
+        state = read_checkpoint(self.folder, self.runs, self.method.problem.device)
         self.method.load_state_dict(state["method"])
         self.curves = [[Point(*point) for point in curve] for curve in state["curves"]]
         self.returns, self.diverged = state["returns"], np.array(state["diverged"])
         return int(state["step"])
+
+
+def read_checkpoint(folder: Path, runs: Sequence[Run], device: torch.device) -> dict[str, Any]:
+    """The checkpoint of a stack: `step`, the `method`'s state, and `state_mean` and `state_std` (O,), by which states are
+    normalised. RepriseError where there is none or it belongs to other runs.
+    """
+    path = folder / CHECKPOINT
+    if not path.exists():
+        raise RepriseError(f"{path}: no such checkpoint; `reprise clean` deletes those of finished runs")
+    state: dict[str, Any] = torch.load(path, weights_only=True, map_location=device)
+    if state["keys"] != [run.key for run in runs]:
+        raise RepriseError(f"{path}: belongs to other runs; remove the folder or choose another")
+    return state

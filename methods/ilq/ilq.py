@@ -26,7 +26,15 @@ from benchmarks.d4rl.models.termination import termination
 from benchmarks.d4rl.networks import StackedCritics, TanhGaussianActor, copy_of, orthogonal, squash
 from benchmarks.d4rl.optimisers import StackedAdam, TargetUpdate
 from benchmarks.d4rl.warm_start import WarmStart, likelihood_loss
-from methods.ilq.settings import STACKABLE, Settings, preset_paper, preset_paper_cached, preset_small
+from methods.ilq.settings import (
+    STACKABLE,
+    Settings,
+    preset_adroit,
+    preset_mini,
+    preset_paper,
+    preset_paper_cached,
+    preset_small,
+)
 
 
 class Imagination(NamedTuple):
@@ -65,7 +73,9 @@ class ILQ(StackedMethod):
     presets: ClassVar[Mapping[str, Any]] = {
         "paper": preset_paper,
         "paper_cached": preset_paper_cached,
+        "adroit": preset_adroit,
         "small": preset_small,
+        "mini": preset_mini,
     }
     stackable = STACKABLE
 

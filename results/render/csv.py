@@ -1,4 +1,4 @@
-"""Tidy CSV: a line per cell that holds a number, with every digit; notes and captions stay in the other formats."""
+"""Tidy CSV: a line per cell that holds a number (with every digit) or words; notes and captions stay in the other formats."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _lines(table: Table, group: str, row: Row) -> list[list[object]]:
     return [
         [group, row.header.key, columns.header.key, column.key, *_fields(cell, texts)]
         for (columns, column), cell in zip(table.leaves, row.cells, strict=True)
-        if cell.value is not None
+        if cell.value is not None or cell.words
     ]
 
 
@@ -36,7 +36,7 @@ def _fields(cell: Cell, texts: dict[str, str]) -> list[object]:
     mark = cell.mark.value if cell.mark else ""
     notes = " ".join(texts[name] for name in cell.footnotes)
     return [
-        cell.value,
+        "" if cell.value is None else cell.value,
         "" if cell.spread is None else cell.spread,
         "" if cell.n is None else cell.n,
         mark,

@@ -112,6 +112,8 @@ def _classes(column: HeaderCell, first: bool) -> str:
 
 
 def _cell(cell: Cell, decimals: int) -> str:
+    if cell.words:
+        return escape(cell.words) + _marks(cell.footnotes)
     if cell.value is None:
         return f'<span aria-label="none">{DASH}</span>'
     mean, _, spread = number(cell, decimals, minus="\N{MINUS SIGN}", plus_minus="±").partition("±")

@@ -94,7 +94,7 @@ def _row(table: Table, row: Row) -> str:
 
 def _cell(cell: Cell, decimals: int) -> str:
     if cell.value is None:
-        return escape(DASH)
+        return escape(cell.words or DASH) + _marks(cell.footnotes)
     mean, _, spread = number(cell, decimals, minus=r"\ensuremath{-}", plus_minus="±").partition("±")
     text = mean + (rf"\,{{\scriptsize\ensuremath{{\pm}}\,{spread}}}" if spread else "")
     text = {Mark.BEST: rf"\textbf{{{text}}}", Mark.SECOND: rf"\underline{{{text}}}", None: text}[cell.mark]

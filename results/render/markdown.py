@@ -12,11 +12,12 @@ from results.table import DASH, Cell, Mark, Row, RowGroup, Table
 
 def render_markdown(table: Table) -> str:
     """Title, caption, table, footnotes and notes, with no HTML but `<u>` and `<sup>`."""
-    heads = [_escape(table.stub.text), "", *(_escape(group.header.text) for group in table.columns)]
+    between = _between(table, [""])
+    heads = [_escape(table.stub.text), *between, *(_escape(group.header.text) for group in table.columns)]
     body = [row for group in table.groups for row in _rows(table, group)]
     if table.total is not None:
         body += _lines(table, table.total, bold=True)
-    aligned = ["---", "---", *("--:" for _ in table.columns)]
+    aligned = ["---", *("---" for _ in between), *("--:" for _ in table.columns)]
     parts = [f"### {_escape(table.title)}", _escape(table.caption), "\n".join([_line(heads), _line(aligned), *body])]
     if table.footnotes:
         parts.append("  \n".join(f"<sup>{note.mark}</sup> {_escape(note.text)}" for note in table.footnotes))
@@ -35,15 +36,21 @@ def _lines(table: Table, row: Row, bold: bool = False) -> list[str]:
     for index, line in enumerate(lines(table, row)):
         head = _escape(row.header.text) + _marks(row.header.footnotes)
         stub = (f"**{head}**" if bold else head) if index == 0 else ""
-        found.append(_line([stub, _escape(line.header.text), *(_cell(cell, table.decimals) for cell in line.cells)]))
+        between = _between(table, [_escape(line.header.text)])
+        found.append(_line([stub, *between, *(_cell(cell, table.decimals) for cell in line.cells)]))
     return found
+
+
+def _between(table: Table, column: list[str]) -> list[str]:
+    """The column of line heads; there is none where no line has a head."""
+    return column if any(leaf.text for _, leaf in table.leaves) else []
 
 
 def _cell(cell: Cell | None, decimals: int) -> str:
     if cell is None:
         return ""
     if cell.value is None:
-        return DASH
+        return _escape(cell.words or DASH) + _marks(cell.footnotes)
     text = number(cell, decimals)
     text = {Mark.BEST: f"**{text}**", Mark.SECOND: f"<u>{text}</u>", None: text}[cell.mark]
     remark = f" ({_escape(cell.remark)})" if cell.remark else ""

@@ -86,7 +86,7 @@ def _add_row(grid: Grid, table: Table, row: Row, columns: Sequence[_Column]) -> 
         head = Text(first) if index == 0 else Text(f"  {line.header.text}", style="dim")
         cells = [line.cells[table.columns.index(column.group)] for column in columns]
         grid.add_row(head, *(column.text(cell, dim=index > 0) for column, cell in zip(columns, cells, strict=True)))
-        if any(cell is not None and cell.remark for cell in cells):
+        if any(cell is not None and cell.remark and not cell.words for cell in cells):
             grid.add_row("", *(column.remark(cell) for column, cell in zip(columns, cells, strict=True)))
 
 
@@ -111,19 +111,23 @@ class _Column:
     def __init__(self, table: Table, group: ColumnGroup, plain: bool) -> None:
         self.group, self.decimals, self.plain = group, table.decimals, plain
         place = table.columns.index(group)
-        cells = [cell for row in table.rows() for line in lines(table, row) if (cell := line.cells[place]) is not None]
+        filled = [cell for row in table.rows() for line in lines(table, row) if (cell := line.cells[place]) is not None]
+        cells = [cell for cell in filled if not cell.words]
         self.means = max((len(self._mean(cell)) for cell in cells), default=0)
         self.spreads = max((len(self._spread(cell)) for cell in cells), default=0)
         longest = max((len(self._spread(cell) + self._tail(cell)) for cell in cells), default=0)
         self.tails = longest - self.spreads
         self.head = _noted(group.header.text, group.header.footnotes)
+        words = max((len(cell.words + self._tail(cell)) for cell in filled if cell.words), default=0)
         remarks = max((len(cell.remark) for cell in cells), default=0)
-        self.width = max(self.means + self.spreads + self.tails, len(self.head), remarks)
+        self.width = max(self.means + self.spreads + self.tails, len(self.head), words, remarks)
 
     def text(self, cell: Cell | None, dim: bool) -> Text:
         """A cell, padded to the column's parts."""
         if cell is None:
             return Text()
+        if cell.words:
+            return Text((cell.words + self._tail(cell)).rjust(self.width))
         mean, rest = self._mean(cell), self._spread(cell)
         room = self.width - self.means - self.spreads - self.tails
         style = "" if self.plain else STYLES[cell.mark]
@@ -132,7 +136,7 @@ class _Column:
 
     def remark(self, cell: Cell | None) -> Text:
         """What is said of a cell, on the line below it."""
-        return Text(cell.remark.rjust(self.width) if cell else "", style="dim")
+        return Text(cell.remark.rjust(self.width) if cell and not cell.words else "", style="dim")
 
     def _mean(self, cell: Cell) -> str:
         return DASH if cell.value is None else figure(cell.value, self.decimals)
@@ -147,7 +151,7 @@ class _Column:
 def _stub_head(table: Table) -> str:
     """`task (ours, n = 3)`: what the first line of every row holds is said once, at the top."""
     first = table.leaves[0][1].text
-    return f"{_noted(table.stub.text, table.stub.footnotes)} ({first})"
+    return _noted(table.stub.text, table.stub.footnotes) + (f" ({first})" if first else "")
 
 
 def _stub_width(table: Table) -> int:

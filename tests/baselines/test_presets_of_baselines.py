@@ -60,7 +60,8 @@ def test_every_preset_resolves_for_the_harness(method):
     for preset in method.presets:
         settings, training = resolve(method, TrainingSettings, "hopper-medium-expert", preset, {}, "here")
         assert set(settings) == {field.name for field in dataclasses.fields(method.Settings)}
-        assert training["batch_size"] == (64 if preset in ("small", "warm-start") else 256)
+        batches = {"small": 64, "warm-start": 64, "mini": 128, "mini-warm-start": 128}
+        assert training["batch_size"] == batches.get(preset, 256)
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.base import RepriseError
 from benchmarks.d4rl.behaviour import ACTIVATION_UNIT, WEIGHT_UNIT, ExactPolicy, Uniform, fingerprint
-from benchmarks.d4rl.collect import Episode, collect
+from benchmarks.d4rl.collect import Episode, collect, cut
 from benchmarks.d4rl.environments import make
 from benchmarks.d4rl.policies import Policy
 
@@ -80,18 +80,26 @@ def test_width_and_threads_do_not_change_a_bit(kind: str, policy: Policy) -> Non
 
 def test_a_longer_collection_begins_with_a_shorter_one() -> None:
     short, long = (collect("hopper", Uniform(3), "t", 0, rows=rows) for rows in (300, 900))
-    _same(short[:-1], long[: len(short) - 1])
-    assert sum(map(len, short)) == 300
-    assert sum(map(len, long)) == 900
+    _same(short, long[: len(short)])
+    assert sum(map(len, short[:-1])) < 300 <= sum(map(len, short))
+    assert all(episode.complete for episode in long)
 
 
-def test_episodes_are_complete_but_for_the_cut_one() -> None:
-    episodes = collect("hopper", Uniform(3), "t", 0, rows=500)
-    assert all(episode.complete for episode in episodes[:-1])
-    whole = collect("hopper", Uniform(3), "t", 0, episodes=len(episodes))
-    assert all(episode.complete for episode in whole)
-    assert episodes[-1].complete == (len(whole[-1]) == len(episodes[-1]))
-    np.testing.assert_array_equal(whole[-1].observations[: len(episodes[-1]) + 1], episodes[-1].observations)
+@pytest.mark.parametrize("rows", [1, 299, 300])
+def test_a_cut_keeps_the_first_rows_and_only_the_last_episode_may_be_incomplete(rows: int) -> None:
+    whole = collect("hopper", Uniform(3), "t", 0, rows=300)
+    kept = cut(whole, rows)
+    assert sum(map(len, kept)) == rows
+    _same(kept[:-1], whole[: len(kept) - 1])
+    length = len(kept[-1])
+    assert kept[-1].complete == (length == len(whole[len(kept) - 1]))
+    np.testing.assert_array_equal(kept[-1].observations, whole[len(kept) - 1].observations[: length + 1])
+
+
+def test_a_cut_at_the_end_of_an_episode_changes_nothing() -> None:
+    whole = collect("hopper", Uniform(3), "t", 0, rows=300)
+    _same(cut(whole, sum(map(len, whole))), whole)
+    _same(cut(whole, len(whole[0])), whole[:1])
 
 
 def test_other_seeds_and_streams_give_other_episodes() -> None:

@@ -17,10 +17,10 @@ import torch
 from benchmarks.base import RepriseError, home
 from benchmarks.d4rl import loaders, minari_store
 from benchmarks.d4rl.behaviour import ExactPolicy, Uniform
-from benchmarks.d4rl.collect import collect
+from benchmarks.d4rl.collect import collect, cut
 from benchmarks.d4rl.datasets import Transitions, dataset_ref, load, local_sets, verify
 from benchmarks.d4rl.policies import Policy
-from benchmarks.d4rl.rebuild import REFERENCE_EPISODES, LocalSet, artifact
+from benchmarks.d4rl.rebuild import EPISODES, LocalSet, artifact
 from benchmarks.d4rl.scores import normalized_score
 from benchmarks.d4rl.tasks import task
 
@@ -70,7 +70,7 @@ def test_rows_are_the_collected_episodes_in_order(
     kinds = ("medium", "expert") if name == "hopper-medium-expert" else (task(name).kind,)
     data, start = load(name, rows=ROWS), 0
     for position, kind in enumerate(kinds):
-        episodes = collect("hopper", sources[kind], f"hopper-{kind}", 0, rows=ROWS)
+        episodes = cut(collect("hopper", sources[kind], f"hopper-{kind}", 0, rows=ROWS), ROWS)
         if position < len(kinds) - 1:
             episodes = [episode for episode in episodes if episode.complete]
         for episode in episodes:
@@ -150,7 +150,7 @@ def test_the_manifest_says_what_the_rows_say(name: str, sets: Path) -> None:
     assert meta["mean_normalized_return"]["own_references"] == pytest.approx(
         100 * (np.mean(returns) - low) / (high - low)
     )
-    assert {kind: entry["episodes"] for kind, entry in meta["own_references"].items()} == REFERENCE_EPISODES
+    assert {kind: entry["episodes"] for kind, entry in meta["own_references"].items()} == EPISODES
     assert meta["versions"].keys() >= {"mujoco", "gymnasium", "minari", "numpy"}
     assert meta["terminal_share"] == pytest.approx(float(data.terminals.sum()) / len(spans))
 

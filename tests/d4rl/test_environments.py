@@ -9,13 +9,13 @@ import pytest
 from benchmarks.base import RepriseError
 from benchmarks.d4rl.behaviour import Uniform
 from benchmarks.d4rl.collect import collect
-from benchmarks.d4rl.environments import ENVIRONMENTS, TIME_LIMIT, BatchedEnvironment, check_mujoco, environment, make
+from benchmarks.d4rl.environments import LOCOMOTION, TIME_LIMIT, BatchedEnvironment, check_mujoco, environment, make
 
 RANDOM_RETURNS = {"hopper": (18.0, 19.9, 200), "walker2d": (2.1, 7.8, 200), "halfcheetah": (-264.0, 96.0, 20)}
 """Protocol section 2, v5, uniform actions: mean, sample sd, episodes."""
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
+@pytest.mark.parametrize("name", LOCOMOTION)
 def test_steps_and_resets_are_bit_equal_to_gymnasium(name: str) -> None:
     copies, steps = 3, 400
     rng = np.random.default_rng(0)
@@ -39,7 +39,7 @@ def test_steps_and_resets_are_bit_equal_to_gymnasium(name: str) -> None:
     assert (ended > 5) == (name != "halfcheetah")
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
+@pytest.mark.parametrize("name", LOCOMOTION)
 def test_reset_from_draws_like_an_environment_that_is_reset_without_a_seed(name: str) -> None:
     stock, batched = make(name), BatchedEnvironment(name, 1)
     stock.reset(seed=5)

@@ -31,7 +31,7 @@ def test_overrides_win_over_the_preset_and_the_preset_over_defaults():
         ({"train_steps": 0}, "here.yaml:3: train_steps is 0"),
         ({"imagination": False, "limit": False}, "here.yaml:3: imagination=off and limit=off"),
         ({"reward_transform": "shift"}, "'shift' takes 1 finite numbers"),
-        ({"dataset": "cloud"}, r"here.yaml:3: dataset: .*'local', 'minari' or 'd4rl'"),
+        ({"dataset": "cloud"}, r"here.yaml:3: dataset: .*'local', 'recorded', 'minari' or 'd4rl'"),
     ],
 )
 def test_a_wrong_setting_stops_with_its_place(overrides, message):

@@ -65,6 +65,16 @@ def test_adroit_has_no_entropy_and_a_cosine_schedule():
     )
 
 
+def test_the_adroit_preset_has_what_the_paper_says_of_adroit_and_the_eta_and_delta_of_unlisted_tasks():
+    pen, door = (
+        resolve(ILQ, TrainingSettings, *of, {}, "test") for of in (("pen-human-v0", "paper"), ("door-human", "adroit"))
+    )
+    assert pen[1] == door[1]
+    assert {name for name in pen[0] if pen[0][name] != door[0][name]} == {"eta", "delta"}
+    assert (door[0]["eta"], door[0]["delta"]) == (0.9, 0)
+    assert (door[0]["critic_lr"], door[0]["actor_lr"], door[0]["use_entropy"]) == (3e-4, 1e-4, False)
+
+
 def test_a_task_without_a_row_has_no_paper_preset():
     with pytest.raises(RepriseError, match="no preset"):
         resolve(ILQ, TrainingSettings, "antmaze-umaze-v2", "paper", {}, "test")

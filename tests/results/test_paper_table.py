@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,7 @@ CLAIMS = published.load()
 
 def draw(results: list[RunResult], statistic: str = "last", all_tasks: bool = False) -> Table:
     frame = tidy(Found(f"place {index}", each) for index, each in enumerate(results))
-    return paper_table(SPEC, select(SPEC, frame, Choice(statistic)), CLAIMS, all_tasks=all_tasks)
+    return paper_table(SPEC, select(SPEC.scope, frame, Choice(statistic)), CLAIMS, all_tasks=all_tasks)
 
 
 def cells(table: Table, task: str, kind: str = "ours") -> dict[str, Cell]:
@@ -284,12 +285,13 @@ def test_anybodys_specification_can_be_loaded_by_its_path(tmp_path: Path) -> Non
         ("    final10:", "    final9:", "claims.tables has no statistic 'final9'"),
         ("higher_is_better: true", "higher_is_better: 1", "higher_is_better: "),
         ("id: ilq-table-1", "id: [", "not YAML"),
+        ("decimals: 1", "decimals: 1\ndecimals: 2", "mine.yaml:9: decimals is given twice (first on line 8)"),
     ],
 )
 def test_a_bad_specification_is_named_with_file_and_key(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(RepriseError) as caught:
         load_spec(spec_with(tmp_path, old, new))
-    assert "mine.yaml: " in str(caught.value)
+    assert re.search(r"mine\.yaml:\d+: ", str(caught.value))
     assert message in str(caught.value)
 
 

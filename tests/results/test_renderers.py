@@ -334,3 +334,28 @@ def test_terminal_has_styles_where_it_can_and_signs_where_it_cannot() -> None:
     assert "\x1b[4m27.0±16.0\x1b[0m" in text
     assert "44.7±28.6*" not in text
     assert "\x1b" not in render_text(table())
+
+
+# -- cells that hold words
+
+
+@pytest.mark.parametrize("form", RENDERERS)
+def test_words_stand_in_place_of_a_number_with_their_footnote(form: str) -> None:
+    row = Row(HeaderCell("x", "x"), (Cell(1.5), Cell(remark="undecided", footnotes=("a",))))
+    plain = replace(
+        table(),
+        columns=tuple(ColumnGroup(HeaderCell(name, name), (HeaderCell(""),)) for name in ("score", "verdict")),
+        groups=(RowGroup(HeaderCell(""), (row,)),),
+        total=None,
+    )
+    text = render(plain, form)
+    shown = [line for line in text.splitlines() if "undecided" in line]
+    assert len(shown) == 1
+    assert {
+        "markdown": "| x | 1.5 | undecided<sup>a</sup> |",
+        "latex": r"undecided\textsuperscript{a}",
+        "html": 'undecided<sup><a href="#note-a">a</a></sup>',
+        "csv": ",x,verdict,,,,,,undecided,Seed 1 diverged.",
+        "json": '"remark": "undecided"',
+        "terminal": "undecided[a]",
+    }[form] in shown[0]

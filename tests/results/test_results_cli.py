@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from benchmarks.base import RepriseError, RunResult
-from results import cli
+from results import cli, run_keys
 
 Maker = Callable[..., RunResult]
 
@@ -105,7 +105,7 @@ def test_a_table_of_nothing_writes_nothing(store: Any) -> None:
 def test_a_file_without_run_keys_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     with pytest.raises(RepriseError, match=r"no file of run keys at .*plan\.json"):
-        cli.read_keys(path)
+        run_keys.read_keys(path)
     path.write_text('{"runs": ["abc"]}')
     with pytest.raises(RepriseError, match=r"plan\.json holds no run key"):
-        cli.read_keys(path)
+        run_keys.read_keys(path)

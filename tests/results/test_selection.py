@@ -14,7 +14,7 @@ from results.selection import Choice, Condition, Selection, select
 from results.table_spec import load_spec
 
 Maker = Callable[..., RunResult]
-SPEC = load_spec("ilq-table-1")
+SCOPE = load_spec("ilq-table-1").scope
 
 
 def frame(*results: RunResult) -> pd.DataFrame:
@@ -23,7 +23,7 @@ def frame(*results: RunResult) -> pd.DataFrame:
 
 def chosen(*results: RunResult, where: tuple[str, ...] = (), **choice: object) -> Selection:
     conditions = tuple(Condition.parse(text) for text in where)
-    return select(SPEC, frame(*results), Choice(**{"statistic": "last", "where": conditions, **choice}))  # type: ignore[arg-type]
+    return select(SCOPE, frame(*results), Choice(**{"statistic": "last", "where": conditions, **choice}))  # type: ignore[arg-type]
 
 
 def test_the_only_tier_is_taken_without_asking(result: Maker) -> None:

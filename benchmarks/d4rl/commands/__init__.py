@@ -1,0 +1,1 @@
+"""The commands of `reprise data`, a file per subject."""
