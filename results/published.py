@@ -136,7 +136,7 @@ def _checked(row: dict[str, str], place: str) -> dict[str, object]:
         raise RepriseError(
             f"{place}: 'spread' and 'spread_kind' go together; a spread of unknown kind has the kind 'unknown'"
         )
-    value, spread = _number(row, "value", place), _number(row, "spread", place)
+    value, spread = _optional(row, "value", place), _optional(row, "spread", place)
     if spread < 0:
         raise RepriseError(f"{place}: spread {row['spread']} is negative")
     if row["n_seeds"] and not (row["n_seeds"].isdecimal() and int(row["n_seeds"]) > 0):
@@ -145,17 +145,20 @@ def _checked(row: dict[str, str], place: str) -> dict[str, object]:
     return {**row, "value": value, "spread": spread, "n_seeds": seeds}
 
 
-def _number(row: dict[str, str], column: str, place: str) -> float:
-    """The number of a field; NaN where an optional one is empty."""
-    if not row[column]:
-        return math.nan
+def _optional(row: dict[str, str], column: str, place: str) -> float:
+    """The number of a field; NaN where it is empty."""
+    return number(row, column, place) if row[column] else math.nan
+
+
+def number(row: dict[str, str], column: str, place: str) -> float:
+    """The finite number of a field; raises RepriseError naming place and column where it is none."""
     try:
-        number = float(row[column])
+        value = float(row[column])
     except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
+        value = math.nan
+    if not math.isfinite(value):
         raise RepriseError(f"{place}: {column} '{row[column]}' is not a finite number")
-    return number
+    return value
 
 
 def _refuse_duplicates(frame: pd.DataFrame, path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.base import RepriseError, unknown
-from results.published import FOLDER
+from results.published import FOLDER, number
 
 COLUMNS = ("figure", "task", "variant", "step", "mean", "band_low", "band_high")
 
@@ -78,17 +77,7 @@ def _checked(row: dict[str, str], place: str) -> tuple[Identity, tuple[int, floa
             raise RepriseError(f"{place}: '{column}' is empty; every point needs one")
     if not row["step"].isdecimal():
         raise RepriseError(f"{place}: step '{row['step']}' is not a whole number")
-    mean, low, high = (_number(row, column, place) for column in ("mean", "band_low", "band_high"))
+    mean, low, high = (number(row, column, place) for column in ("mean", "band_low", "band_high"))
     if low > high:  # the mean may stand a rounding outside its band, as the two are read off separately
         raise RepriseError(f"{place}: the band is upside down, from {low:g} to {high:g}")
     return (row["figure"], row["task"], row["variant"]), (int(row["step"]), mean, low, high)
-
-
-def _number(row: dict[str, str], column: str, place: str) -> float:
-    try:
-        number = float(row[column])
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise RepriseError(f"{place}: {column} '{row[column]}' is not a finite number")
-    return number

@@ -33,6 +33,7 @@ from methods.ilq.settings import (
     preset_mini,
     preset_paper,
     preset_paper_cached,
+    preset_paper_early,
     preset_small,
 )
 
@@ -73,6 +74,7 @@ class ILQ(StackedMethod):
     presets: ClassVar[Mapping[str, Any]] = {
         "paper": preset_paper,
         "paper_cached": preset_paper_cached,
+        "paper_early": preset_paper_early,
         "adroit": preset_adroit,
         "small": preset_small,
         "mini": preset_mini,

@@ -170,6 +170,14 @@ def preset_adroit(task: str) -> dict[str, Json]:
     return {**preset_paper("pen-human-v0"), "eta": Settings.eta, "delta": Settings.delta}
 
 
+def preset_paper_early(task: str) -> dict[str, Json]:
+    """As `paper_cached`, with frozen models that a CPU trains in a quarter of an hour on a million rows.
+
+    The dynamics model gets 8 of the paper's 40 epochs, the behaviour model 100,000 of its 300,000 steps.
+    """
+    return {**preset_paper_cached(task), "dynamics_epochs": 8, "behavior_train_steps": 100_000}
+
+
 def preset_small(task: str) -> dict[str, Json]:
     """The small-tier recipe, for every task alike. Not the paper's: warm start, cosine, caching, M, eta, delta, widths."""
     return {
