@@ -13,8 +13,9 @@ from benchmarks.d4rl.choose_policies import Checkpoint, candidates, medium, read
 from benchmarks.d4rl.collect import collect
 from benchmarks.d4rl.environments import ENVIRONMENTS
 from benchmarks.d4rl.policies import Policy
-from benchmarks.d4rl.recipes import MEDIUM_THRESHOLD
+from benchmarks.d4rl.recipes import MEDIUM_THRESHOLD, available, remark
 from benchmarks.d4rl.scores import normalized_score
+from benchmarks.d4rl.tasks import TASKS
 
 SCORES = {10: 1.0, 20: 30.0, 30: 81.0, 40: 47.0, 50: 52.0, 60: 92.0, 70: 92.0}
 
@@ -95,3 +96,10 @@ def test_the_committed_policies_are_what_the_rule_chooses_from_the_committed_log
 
 def test_policies_and_snapshots_stay_small() -> None:
     assert sum(path.stat().st_size for path in policy_folder().rglob("*") if path.is_file()) < 20_000_000
+
+
+def test_every_locomotion_set_can_be_built_from_the_committed_policies() -> None:
+    sets = [entry for entry in TASKS.values() if not entry.recorded]
+    assert len(sets) == 15
+    assert all(available(entry) for entry in sets)
+    assert {remark(entry) for entry in sets if "expert" in entry.kind} == {""}
