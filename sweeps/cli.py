@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("sweeps.listing:listing", "show methods, tasks, sweeps, tables and figures, and what each needs"),
     "rollout": ("sweeps.rollout:rollout", "play or film a policy or a trained run"),
     "data": ("benchmarks.cli:data", "build, fetch and check datasets"),
+    "evaluate": ("benchmarks.evaluate_cli:evaluate", "score a file of predictions"),
     "table": ("results.cli:table", "render a paper's table"),
     "figure": ("results.figure_command:figure", "draw a paper's learning curves with ours over them"),
     "export": ("results.cli:export", "write finished runs as records"),

@@ -1,0 +1,1 @@
+"""COCO and SynthCOCO: the data, their checks, and the metric."""
