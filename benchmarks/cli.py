@@ -22,7 +22,7 @@ from benchmarks.d4rl.commands.fetching import fetch
 from benchmarks.d4rl.commands.imports import imports
 from benchmarks.d4rl.commands.inspection import describe, list_sets, verify
 from benchmarks.d4rl.commands.options import Rows, Seed
-from benchmarks.d4rl.local_set import LocalSet
+from benchmarks.d4rl.own_set import LocalSet
 from benchmarks.d4rl.recipes import available
 from benchmarks.d4rl.tasks import TASKS
 from benchmarks.d4rl.tasks import task as find_task

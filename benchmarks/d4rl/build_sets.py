@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from benchmarks.d4rl import rebuild
-from benchmarks.d4rl.local_set import LocalSet
 from benchmarks.d4rl.own_references import EPISODES, own_reference
+from benchmarks.d4rl.own_set import LocalSet
 from benchmarks.d4rl.tasks import task
 from benchmarks.memory import keep_freed_memory
 

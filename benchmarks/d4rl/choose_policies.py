@@ -19,7 +19,7 @@ import typer
 from benchmarks.base import RepriseError
 from benchmarks.d4rl.behaviour import ExactPolicy, policy_folder
 from benchmarks.d4rl.collect import collect
-from benchmarks.d4rl.environments import ENVIRONMENTS
+from benchmarks.d4rl.environments import by_gym_id
 from benchmarks.d4rl.policies import Policy
 from benchmarks.d4rl.recipes import EXPERT_AIM, MEDIUM_THRESHOLD
 from benchmarks.d4rl.scores import normalized_score
@@ -76,7 +76,7 @@ def write(training: Path, out: Path) -> tuple[Checkpoint, Checkpoint]:
     the two policies, that of the log for snapshots.
     """
     log = read_log(training / "log.csv")
-    env = _environment(Policy.load(_snapshot(training, log[0].step)))
+    env = _environment(_snapshot(training, log[0].step))
     best = max((_measured(training, each) for each in candidates(log)), key=lambda checkpoint: checkpoint.score)
     chosen = {"medium": _measured(training, medium(log, MEDIUM_THRESHOLD[env])), "expert": best}
     early = [checkpoint for checkpoint in log[1:] if checkpoint.step < chosen["medium"].step]
@@ -97,10 +97,10 @@ def _snapshot(training: Path, step: int) -> Path:
 
 def _measured(training: Path, checkpoint: Checkpoint) -> Checkpoint:
     """The checkpoint with its mean score over new stochastic episodes, played as data are collected."""
-    policy = Policy.load(_snapshot(training, checkpoint.step))
-    env = _environment(policy)
+    path = _snapshot(training, checkpoint.step)
+    policy, env = Policy.load(path), _environment(path)
     episodes = collect(env, ExactPolicy(policy), f"choose/{env}/{checkpoint.step}", 0, episodes=EPISODES)
-    returns = np.array([episode.rewards.sum(dtype=np.float64) for episode in episodes])
+    returns = np.array([episode.total for episode in episodes])
     return Checkpoint(checkpoint.step, float(normalized_score(env, returns.mean())))
 
 
@@ -110,8 +110,8 @@ def _copy(training: Path, checkpoint: Checkpoint, to: Path, dtype: str) -> None:
     Policy(policy.weights, policy.biases, policy.log_std_min, policy.log_std_max, meta).save(to, dtype)
 
 
-def _environment(policy: Policy) -> str:
-    return next(name for name, spec in ENVIRONMENTS.items() if spec.gym_id == policy.meta["environment"])
+def _environment(path: Path) -> str:
+    return by_gym_id(Policy.load(path).meta.get("environment"), str(path)).name
 
 
 def main(
@@ -122,7 +122,7 @@ def main(
     chosen = write(training, out or policy_folder())
     for level, checkpoint in zip(("medium", "expert"), chosen, strict=True):
         typer.echo(f"{level}: step {checkpoint.step:,}, score {checkpoint.score:.1f}")
-    aim = EXPERT_AIM[_environment(Policy.load(_snapshot(training, chosen[1].step)))]
+    aim = EXPERT_AIM[_environment(_snapshot(training, chosen[1].step))]
     if chosen[1].score < aim:
         typer.echo(f"expert stays below its aim of {aim:g}; every table on its sets will say so")
 

@@ -37,6 +37,11 @@ class Episode:
     def complete(self) -> bool:
         return self.terminated or self.truncated
 
+    @property
+    def total(self) -> float:
+        """The undiscounted return, summed in float64."""
+        return float(self.rewards.sum(dtype=np.float64))
+
     def first(self, steps: int) -> Episode:
         """The episode cut after some of its steps."""
         return Episode(

@@ -15,17 +15,13 @@ from torch import Tensor
 from benchmarks.base import DatasetRef, Json, RepriseError, content_key, home, unknown
 from benchmarks.d4rl import flat, hdf5, loaders, minari_store, rebuild
 from benchmarks.d4rl.environments import environment
-from benchmarks.d4rl.local_set import FLAT, MANIFEST, LocalSet
-from benchmarks.d4rl.manifest import content_hash, read_json, records
-from benchmarks.d4rl.recorded import RecordedSet
+from benchmarks.d4rl.manifest import changed, content_hash, read_json, records
+from benchmarks.d4rl.own_set import FLAT, MANIFEST, LocalSet, OwnSet, RecordedSet
 from benchmarks.d4rl.tasks import OfflineTask
 from benchmarks.d4rl.tasks import task as find_task
 
 SOURCES = ("local", "recorded", "minari", "d4rl")
 DEFAULT_ROWS = 100_000
-
-OwnSet = LocalSet | RecordedSet
-"""A set of the suite's own, rebuilt or imported: `task`, `name`, `folder`, `command`, `manifest()`."""
 
 
 @dataclass(frozen=True)
@@ -180,9 +176,9 @@ def _check_hash(
         return
     entries = records(rows)
     if content_hash(entries) != expected:
-        changed = sorted(key for key in entries.keys() | arrays.keys() if entries.get(key) != arrays.get(key))
+        altered = ", ".join(changed(entries, arrays))
         raise RepriseError(
-            f"{file}: the hash of {name} differs from its manifest ({', '.join(changed)} changed); it was altered or damaged. "
+            f"{file}: the hash of {name} differs from its manifest ({altered} changed); it was altered or damaged. "
             f"Remove it and build, import or fetch it again"
         )
 
@@ -202,8 +198,7 @@ def _stored(task: OfflineTask, source: str, rows: int, seed: int) -> _Stored:
 def _own(wanted: OwnSet) -> _Stored:
     manifest = wanted.manifest()
     if manifest is None:
-        how = "import it" if wanted.task.recorded else "build it"
-        raise _Missing(f"data set {wanted.name} does not exist; {how}: {wanted.command}")
+        raise _Missing(wanted.absence)
     return _Stored(
         wanted.name,
         wanted.folder / minari_store.HDF5,

@@ -89,6 +89,15 @@ def environment(name: str) -> Environment:
         raise unknown("environment", name, ENVIRONMENTS) from None
 
 
+def by_gym_id(gym_id: object, where: str) -> Environment:
+    """An environment by its gymnasium id, as policy files name it; RepriseError, after `where`, with the ids that are known."""
+    for spec in ENVIRONMENTS.values():
+        if spec.gym_id == gym_id:
+            return spec
+    known = ", ".join(spec.gym_id for spec in ENVIRONMENTS.values())
+    raise RepriseError(f"{where}: its environment is '{gym_id}', not one of {known}; it cannot be played")
+
+
 def check_mujoco(version: str | None = None) -> str:
     """The installed MuJoCo's version; raises RepriseError for 4.0.0, whose sparse Cholesky factorisation is wrong."""
     version = version or mujoco.__version__

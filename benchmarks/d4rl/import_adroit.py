@@ -24,10 +24,9 @@ from benchmarks.d4rl.adroit import REWARD_RULE, AdroitDoor, observable_reward
 from benchmarks.d4rl.collect import Episode
 from benchmarks.d4rl.demonstrations import Recording
 from benchmarks.d4rl.environments import DOOR, check_mujoco
-from benchmarks.d4rl.local_set import FLAT, MANIFEST
 from benchmarks.d4rl.minari_store import HDF5, flat_rows, write_set
+from benchmarks.d4rl.own_set import FLAT, MANIFEST, RecordedSet
 from benchmarks.d4rl.rebuild import SetArtifact
-from benchmarks.d4rl.recorded import RecordedSet
 from benchmarks.d4rl.replay import as_json, open_loop
 from benchmarks.d4rl.scores import normalized_score
 from benchmarks.d4rl.tasks import task as find_task
@@ -102,7 +101,7 @@ def _manifest(
     source: dict[str, str],
 ) -> dict[str, Json]:
     """What is known of a recorded set, under the names that manifests of local sets use. Returns are of the rows kept."""
-    returns = np.array([episode.rewards.sum(dtype=np.float64) for episode in episodes])
+    returns = np.array([episode.total for episode in episodes])
     return {
         "dataset": made.name,
         "task": made.task.name,

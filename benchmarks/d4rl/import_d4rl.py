@@ -16,8 +16,9 @@ import numpy as np
 
 from benchmarks.base import Json, RepriseError, unknown
 from benchmarks.d4rl import hdf5, loaders
+from benchmarks.d4rl.describe import QUANTILES
 from benchmarks.d4rl.environments import LOCOMOTION, environment
-from benchmarks.d4rl.manifest import content_hash, records
+from benchmarks.d4rl.manifest import changed, content_hash, records
 from benchmarks.d4rl.scores import normalized_score
 from benchmarks.d4rl.tasks import TASKS, OfflineTask
 from benchmarks.d4rl.tasks import task as find_task
@@ -113,7 +114,6 @@ def _manifest(source: Path, task: OfflineTask, version: str, rows: Mapping[str, 
     entries = records(rows)
     returns, lengths, terminated = _episodes(rows, environment(task.environment).time_limit)
     scores = normalized_score(task.d4rl_name, returns)
-    quantiles = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
     count = len(returns)
     return {
         "dataset": f"{task.d4rl_name.rpartition('-')[0]}-{version}",
@@ -129,7 +129,7 @@ def _manifest(source: Path, task: OfflineTask, version: str, rows: Mapping[str, 
         "arrays": entries,
         "mean_return": float(returns.mean()) if count else None,
         "mean_normalized_return": {"d4rl_references": float(scores.mean()) if count else None},
-        "return_quantiles": {str(q): float(np.quantile(returns, q)) for q in quantiles} if count else None,
+        "return_quantiles": {str(q): float(np.quantile(returns, q)) for q in QUANTILES} if count else None,
         "terminal_share": float(terminated.mean()) if count else None,
         "returns": [round(value, 4) for value in returns.tolist()],
         "lengths": lengths.tolist(),
@@ -204,10 +204,10 @@ def verify(one: Imported) -> None:
     env = find_task(one.manifest["task"]).environment
     entries = records(hdf5.read_rows(one.path, env))
     expected = one.manifest["arrays"]
-    changed = sorted(key for key in entries.keys() | expected.keys() if entries.get(key) != expected.get(key))
-    if changed:
+    altered = changed(entries, expected)
+    if altered:
         raise RepriseError(
-            f"{one.path}: the hash of {one.name} differs from its manifest ({', '.join(changed)} changed); it was altered or "
+            f"{one.path}: the hash of {one.name} differs from its manifest ({', '.join(altered)} changed); it was altered or "
             f"damaged. Remove it, {remedy}"
         )
     if _sha256(one.path) != one.manifest["source"]["sha256"]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.base import Json, RepriseError
 from benchmarks.d4rl import datasets, import_d4rl
+from benchmarks.d4rl.own_set import OwnSet
 from benchmarks.d4rl.tasks import task as find_task
 
 
@@ -40,12 +41,11 @@ def known_set(name: str, rows: int, seed: int) -> KnownSet:
             return existing
     wanted = datasets.own_set(find_task(name), rows, seed)
     if wanted.manifest() is None:
-        verb = "import" if wanted.task.recorded else "build"
-        raise RepriseError(f"data set {wanted.name} does not exist; {verb} it: {wanted.command}")
+        raise RepriseError(wanted.absence)
     return _own(wanted)
 
 
-def _own(existing: datasets.OwnSet) -> KnownSet:
+def _own(existing: OwnSet) -> KnownSet:
     def manifest() -> dict[str, Json]:
         found = existing.manifest()
         assert found is not None, "a known set has a manifest"

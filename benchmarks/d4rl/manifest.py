@@ -36,6 +36,11 @@ def content_hash(of: Mapping[str, Mapping[str, Json]]) -> str:
     return content_key({name: dict(entry) for name, entry in of.items()})
 
 
+def changed(found: Mapping[str, Json], expected: Mapping[str, Json]) -> list[str]:
+    """Names of the arrays whose record is not the expected one, those that are missing or new included."""
+    return sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+
+
 def read_json(path: Path, remedy: str) -> dict[str, Json]:
     """A JSON file beside a set; raises RepriseError with the remedy where it is not one."""
     try:

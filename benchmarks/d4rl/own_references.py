@@ -38,7 +38,7 @@ def reference_artifact(env: str, kind: str, threads: int | None = None) -> Artif
 
     def build(folder: Path) -> None:
         episodes = collect(env, segment.behaviour, f"reference/{task.name}", 0, episodes=count, threads=threads)
-        returns = np.array([episode.rewards.sum(dtype=np.float64) for episode in episodes])
+        returns = np.array([episode.total for episode in episodes])
         measured = {
             "mean_return": float(returns.mean()),
             "std_return": float(returns.std(ddof=1)),

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from benchmarks.base import RepriseError, Run, unknown
 from benchmarks.d4rl.behaviour import policy_path
-from benchmarks.d4rl.environments import ENVIRONMENTS, make
+from benchmarks.d4rl.environments import ENVIRONMENTS, by_gym_id, make
 from benchmarks.d4rl.method import StackedMethod
 from benchmarks.d4rl.policies import Policy
 from benchmarks.d4rl.scores import normalized_score
@@ -58,16 +58,12 @@ class Outcome:
 
 def of_policy(policy: Policy, label: str) -> Player:
     """A tanh-Gaussian policy in the environment that its file names; raises RepriseError where it names none."""
-    gym_id = policy.meta.get("environment")
-    names = [name for name, spec in ENVIRONMENTS.items() if spec.gym_id == gym_id]
-    if not names:
-        known = ", ".join(spec.gym_id for spec in ENVIRONMENTS.values())
-        raise RepriseError(f"{label}: its environment is '{gym_id}', not one of {known}; it cannot be played")
+    env = by_gym_id(policy.meta.get("environment"), label)
 
     def act(observation: Array, noise: Array | None) -> Array:
         return policy.act(observation[None], None if noise is None else noise[None])[0]
 
-    return Player(label, names[0], act, samples=True)
+    return Player(label, env.name, act, samples=True)
 
 
 def behaviours() -> dict[str, Path]:

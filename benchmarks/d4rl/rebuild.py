@@ -17,9 +17,9 @@ from benchmarks.base import Artifact, Json, home
 from benchmarks.d4rl import flat, set_record
 from benchmarks.d4rl.collect import Episode, collect, cut
 from benchmarks.d4rl.environments import check_mujoco, environment
-from benchmarks.d4rl.local_set import FLAT, MANIFEST, LocalSet
 from benchmarks.d4rl.minari_store import HDF5, flat_rows, read_episodes, write_set
 from benchmarks.d4rl.own_references import EPISODES, own_reference
+from benchmarks.d4rl.own_set import FLAT, MANIFEST, LocalSet
 from benchmarks.d4rl.recipes import Segment, identity, segments
 
 VERSION = 1

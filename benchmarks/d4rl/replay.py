@@ -48,8 +48,7 @@ def _replay(env: AdroitDoor, episode: Episode) -> Replay:
         total += reward
     errors = np.abs(np.stack(seen) - episode.observations).max(axis=1)
     agreed = {tolerance: int(np.argmax([*(errors > tolerance), True])) for tolerance in TOLERANCES}
-    recorded = float(episode.rewards.sum(dtype=np.float64))
-    return Replay(float(errors[0]), agreed, len(episode), recorded, total)
+    return Replay(float(errors[0]), agreed, len(episode), episode.total, total)
 
 
 def as_json(replays: Sequence[Replay]) -> dict[str, Json]:

@@ -13,7 +13,7 @@ from benchmarks.base import Json
 from benchmarks.d4rl import flat
 from benchmarks.d4rl.collect import Episode
 from benchmarks.d4rl.environments import environment
-from benchmarks.d4rl.local_set import LocalSet
+from benchmarks.d4rl.own_set import LocalSet
 from benchmarks.d4rl.recipes import EXPERT_AIM, MEDIUM_THRESHOLD
 from benchmarks.d4rl.scores import normalized_score
 from benchmarks.d4rl.tasks import OfflineTask
@@ -36,7 +36,7 @@ def manifest(
     """The manifest of a set. Returns and lengths are of complete episodes."""
     task = wanted.task
     complete = [episode for episode in episodes if episode.complete]
-    returns = np.array([episode.rewards.sum(dtype=np.float64) for episode in complete])
+    returns = np.array([episode.total for episode in complete])
     rows = sum(map(len, episodes))
     low, high = own["random"], own["expert"]
     scores = normalized_score(task.environment, returns)

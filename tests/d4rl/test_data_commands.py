@@ -15,7 +15,7 @@ import pytest
 from benchmarks.base import home
 from benchmarks.d4rl.commands import fetching
 from benchmarks.d4rl.datasets import load
-from benchmarks.d4rl.local_set import LocalSet
+from benchmarks.d4rl.own_set import LocalSet
 from benchmarks.d4rl.rebuild import artifact
 from benchmarks.d4rl.tasks import task
 from sweeps.cli import main

@@ -18,7 +18,7 @@ from benchmarks.d4rl import import_adroit, minari_store
 from benchmarks.d4rl.datasets import dataset_ref, load, local_sets, verify
 from benchmarks.d4rl.environments import DOOR
 from benchmarks.d4rl.import_adroit import import_file
-from benchmarks.d4rl.recorded import RecordedSet
+from benchmarks.d4rl.own_set import RecordedSet
 from benchmarks.d4rl.scores import normalized_score
 
 Demos = list[dict[str, Any]]

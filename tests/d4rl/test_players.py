@@ -12,7 +12,7 @@ import torch
 from benchmarks.base import RepriseError, Run, RunResult, stream_seed
 from benchmarks.d4rl import players
 from benchmarks.d4rl.benchmark import BENCHMARK
-from benchmarks.d4rl.local_set import LocalSet
+from benchmarks.d4rl.own_set import LocalSet
 from benchmarks.d4rl.policies import Policy
 from benchmarks.d4rl.rebuild import artifact
 from benchmarks.d4rl.rollout import play

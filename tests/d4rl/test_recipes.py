@@ -11,7 +11,7 @@ from benchmarks.base import RepriseError, home
 from benchmarks.d4rl.build_sets import build
 from benchmarks.d4rl.collect import collect
 from benchmarks.d4rl.datasets import load, verify
-from benchmarks.d4rl.local_set import LocalSet
+from benchmarks.d4rl.own_set import LocalSet
 from benchmarks.d4rl.policies import Policy
 from benchmarks.d4rl.rebuild import artifact
 from benchmarks.d4rl.recipes import available, remark, segments

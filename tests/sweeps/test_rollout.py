@@ -12,7 +12,7 @@ import pytest
 from benchmarks.base import Run, home
 from benchmarks.d4rl import video
 from benchmarks.d4rl.benchmark import BENCHMARK
-from benchmarks.d4rl.local_set import LocalSet
+from benchmarks.d4rl.own_set import LocalSet
 from benchmarks.d4rl.policies import Policy
 from benchmarks.d4rl.rebuild import artifact
 from benchmarks.d4rl.tasks import task
