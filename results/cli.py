@@ -12,6 +12,7 @@ import typer
 from benchmarks.base import RepriseError, RunResult, home
 from results import published
 from results.collect import collect, find
+from results.options import Keys, Out, Records, Where
 from results.paper_table import paper_table
 from results.record_files import write_records, write_whole
 from results.render import RENDERERS, render
@@ -38,15 +39,11 @@ def table(
     tier: Annotated[str | None, typer.Option(help="Which tier's runs; needed where several are at hand.")] = None,
     statistic: Annotated[str | None, typer.Option(help="last or final10; by default the one the paper prints.")] = None,
     form: Annotated[Format | None, typer.Option("--format", help="Print this format alone and write no file.")] = None,
-    records: Annotated[
-        Path | None, typer.Option(help="Read exported records (file or folder) instead of MLflow.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the files.")] = None,
+    records: Records = None,
+    out: Out = None,
     sweep: Annotated[str | None, typer.Option(help="Only the runs that this sweep last asked for.")] = None,
-    keys: Annotated[Path | None, typer.Option(help="A file with run keys (`reprise plan --json`): only these.")] = None,
-    where: Annotated[
-        list[str] | None, typer.Option(help="[COLUMN:]FIELD=VALUE: only runs like this; repeatable.")
-    ] = None,
+    keys: Keys = None,
+    where: Where = None,
     all_tasks: Annotated[bool, typer.Option("--all-tasks", help="Also show tasks without runs of ours.")] = False,
 ) -> None:
     """Draw a paper's table: ours beside the published numbers, in every format."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +13,7 @@ from results.collect import collect
 from results.curve_table import curve_table, subtitle
 from results.curves import panels
 from results.figure_spec import load_figure
+from results.options import Keys, Out, Records, Where
 from results.record_files import write_whole
 from results.render import RENDERERS, render
 from results.render.small_multiples import draw
@@ -37,17 +37,13 @@ def figure(
     name: Annotated[str, typer.Argument(help="A figure of `reprise list`, or the path of a figure's YAML file.")],
     tier: Annotated[str | None, typer.Option(help="Which tier's runs, where not the figure's own.")] = None,
     form: Annotated[Format, typer.Option("--format", help="The format of the figure.")] = Format.png,
-    records: Annotated[
-        Path | None, typer.Option(help="Read exported records (file or folder) instead of MLflow.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the files.")] = None,
+    records: Records = None,
+    out: Out = None,
     sweep: Annotated[
         list[str] | None, typer.Option(help="Only the runs this sweep last asked for; repeatable.")
     ] = None,
-    keys: Annotated[Path | None, typer.Option(help="A file with run keys (`reprise plan --json`): only these.")] = None,
-    where: Annotated[
-        list[str] | None, typer.Option(help="[COLUMN:]FIELD=VALUE: only runs like this; repeatable.")
-    ] = None,
+    keys: Keys = None,
+    where: Where = None,
 ) -> None:
     """Draw a paper's learning curves with ours over them, and say per task whether they agree."""
     spec = load_figure(name)

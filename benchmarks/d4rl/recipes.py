@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 from benchmarks.base import Json, RepriseError
 from benchmarks.d4rl.behaviour import Behaviour, ExactPolicy, Uniform, policy_path, snapshot_paths
@@ -60,22 +62,34 @@ def _uniform(task: OfflineTask, stream: str) -> Segment:
 
 def _policy(task: OfflineTask, level: str, stream: str) -> Segment:
     path = policy_path(task.environment, level)
-    return _segment(Policy.load(path), path.name, stream)
+    return _segment(path, path.name, stream)
 
 
-def _segment(policy: Policy, name: str, stream: str) -> Segment:
-    made = ExactPolicy(policy, name)
-    return Segment(made, stream, {"policy": name, "sha256": made.identity["policy"], **policy.meta})
+def _segment(path: Path, name: str, stream: str) -> Segment:
+    made, meta = _loaded(path)
+    return Segment(made, stream, {"policy": name, "sha256": made.identity["policy"], **meta})
+
+
+def _loaded(path: Path) -> tuple[ExactPolicy, Mapping[str, Json]]:
+    """A policy file's behaviour and metadata, read once per version of the file: every run that is planned asks for them."""
+    stat = path.stat()
+    return _read(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, size: int, modified: int) -> tuple[ExactPolicy, Mapping[str, Json]]:
+    policy = Policy.load(path)
+    return ExactPolicy(policy, path.name), policy.meta
 
 
 def _training(task: OfflineTask) -> list[Segment]:
     """Warm-up, every snapshot before the medium policy, and the medium policy; each stands for the steps before it."""
     last = _policy(task, "medium", f"{task.name}/medium")
-    snapshots = [(path, Policy.load(path)) for path in snapshot_paths(task.environment)]
+    steps = {path: _loaded(path)[1]["step"] for path in snapshot_paths(task.environment)}
     before = [
-        _segment(policy, f"{path.parent.name}/{path.name}", f"{task.name}/{policy.meta['step']}")
-        for path, policy in snapshots
-        if policy.meta["step"] < last.about["step"]
+        _segment(path, f"{path.parent.name}/{path.name}", f"{task.name}/{step}")
+        for path, step in steps.items()
+        if step < last.about["step"]
     ]
     return [_uniform(task, f"{task.name}/warm-up"), *before, last]
 
@@ -93,7 +107,7 @@ def remark(task: OfflineTask) -> str:
         return "rebuilt by playing the snapshots of a training in their order, not the replay buffer of that training"
     if "expert" not in task.kind or not available(task):
         return ""
-    score = Policy.load(policy_path(task.environment, "expert")).meta.get("normalized_score")
+    score = _loaded(policy_path(task.environment, "expert"))[1].get("normalized_score")
     aim = EXPERT_AIM[task.environment]
     return (
         f"its expert policy scores {score:.0f}, short of the aim of {aim:g}"

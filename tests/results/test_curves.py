@@ -236,8 +236,8 @@ def test_a_fault_is_placed_on_its_line(tmp_path: Path) -> None:
         load_figure(str(path))
 
 
-def test_an_unknown_figure_names_the_nearest() -> None:
+def test_an_unknown_figure_names_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(RepriseError, match="unknown figure 'ilq-erly'; did you mean 'ilq-early'"):
         load_figure("ilq-erly")
     with pytest.raises(RepriseError, match=r"no figure specification at .*nowhere\.yaml"):
-        load_figure("/tmp/nowhere.yaml")
+        load_figure(str(tmp_path / "nowhere.yaml"))
