@@ -28,7 +28,7 @@ from benchmarks.coco.distillation.contract import (
     inert_strides,
 )
 from benchmarks.coco.distillation.rehearsal import Rehearsal, rehearse
-from benchmarks.d4rl.settings import as_json, validated
+from benchmarks.resolution import as_json, validated
 from sweeps.registry import discover
 
 discover()

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks import resolution
 from benchmarks.base import (
     Artifact,
     DatasetRef,
@@ -23,7 +24,6 @@ from benchmarks.base import (
     registered_methods,
 )
 from benchmarks.d4rl import hdf5, recipes
-from benchmarks.d4rl import settings as resolution
 from benchmarks.d4rl.cost import cpu_seconds
 from benchmarks.d4rl.datasets import Transitions, dataset_ref, load
 from benchmarks.d4rl.environments import check_mujoco, environment, versions

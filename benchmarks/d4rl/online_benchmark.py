@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from benchmarks import resolution
 from benchmarks.base import (
     Artifact,
     DatasetRef,
@@ -20,7 +21,6 @@ from benchmarks.base import (
     register_benchmark,
     registered_methods,
 )
-from benchmarks.d4rl import settings as resolution
 from benchmarks.d4rl.environments import LOCOMOTION, versions
 from benchmarks.d4rl.evaluation import statistics
 from benchmarks.d4rl.method import StackedMethod

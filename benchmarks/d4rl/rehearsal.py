@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks import resolution
 from benchmarks.base import Json, stream_seed
-from benchmarks.d4rl import settings as resolution
 from benchmarks.d4rl.cuda_graph import Updater
 from benchmarks.d4rl.datasets import Transitions
 from benchmarks.d4rl.environments import environment

@@ -14,7 +14,8 @@ from baselines.iql import IQL
 from baselines.td3_bc import TD3BC
 from benchmarks.base import RepriseError
 from benchmarks.d4rl.presets import FIXED_FACTS, PATH, TRANSLATED, published, typed
-from benchmarks.d4rl.settings import TrainingSettings, resolve
+from benchmarks.d4rl.settings import TrainingSettings
+from benchmarks.resolution import resolve
 
 OF_METHOD = {
     ("IQL", "corl"): (IQL, "corl"),

@@ -7,7 +7,8 @@ import dataclasses
 import pytest
 
 from benchmarks.base import RepriseError
-from benchmarks.d4rl.settings import TrainingSettings, resolve
+from benchmarks.d4rl.settings import TrainingSettings
+from benchmarks.resolution import resolve
 from methods.ilq import ILQ
 
 TABLE_4 = {
