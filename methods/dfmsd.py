@@ -192,3 +192,15 @@ class DFMSD(dmkd.DMKD):
     @property
     def stages(self) -> tuple[Stage, ...]:
         return tuple(self.settings.stages)
+
+    @property
+    def carry(self) -> Literal["all", "student"]:
+        return self.settings.carry
+
+    @property
+    def restarts(self) -> bool:
+        return self.settings.stage_schedule == "restart"
+
+    @property
+    def teacher_score(self) -> float | None:
+        return self.settings.object_score if self.settings.object_source == "teacher" else None

@@ -9,7 +9,7 @@ import pandas as pd
 from results.published import Claim
 from results.selection import Selection
 from results.table import Note
-from results.table_spec import STATISTICS, ColumnSpec, TableSpec
+from results.table_spec import STATISTICS, ClaimsSpec, ColumnSpec, PaperSpec, TableSpec
 
 SMALL_TIERS = ("smoke", "demo", "mini")
 """Tiers whose networks, budgets and presets are ours and not a paper's."""
@@ -20,14 +20,15 @@ TO = "\N{EN DASH}"
 Claims = Sequence[tuple[ColumnSpec, Claim]]
 
 
-def caption(spec: TableSpec, selection: Selection, seeds: Sequence[int]) -> str:
+def caption(spec: PaperSpec, selection: Selection, seeds: Sequence[int], published: bool = True) -> str:
     """Tier, metric, statistic, seeds and the number of tasks, in one paragraph."""
     tasks, statistic = selection.runs["task"].nunique(), selection.statistic
     many = f"mean ± sample standard deviation over {len(seeds)} seeds ({ranges(seeds)})"
     spread = many if len(seeds) > 1 else f"one seed ({seeds[0]})"
+    beside = ", beside the published value" if published else ""
     return (
         f"Tier {selection.tier or UNKNOWN}, {tasks} of {len(spec.tasks)} tasks. "
-        f"{spec.metric_label} {STATISTICS[statistic]} ({statistic}): {spread}, beside the published value."
+        f"{spec.metric_label} {STATISTICS[statistic]} ({statistic}): {spread}{beside}."
     )
 
 
@@ -36,13 +37,17 @@ def notes(
 ) -> tuple[Note, ...]:
     """Everything else that belongs under the table, in the order in which a reader asks for it."""
     found = [
-        Note("Comparison", _comparison(spec, selection.runs)),
-        Note("Tier", _tier(selection.tier)),
+        *standing_notes(spec.claims, selection),
         *run_notes(selection, {column.id: column.label for column in columns}),
         Note("Published", _published(claims)),
         Note("Total", _total(spec, has_total)),
     ]
     return tuple(note for note in found if note.text)
+
+
+def standing_notes(claims: ClaimsSpec, selection: Selection) -> tuple[Note, ...]:
+    """What the numbers can say at all: beside published ones on other data, and at a small tier."""
+    return (Note("Comparison", _comparison(claims, selection.runs)), Note("Tier", _tier(selection.tier)))
 
 
 def run_notes(selection: Selection, labels: dict[str, str], by: str = "variant") -> tuple[Note, ...]:
@@ -66,12 +71,12 @@ def run_notes(selection: Selection, labels: dict[str, str], by: str = "variant")
     return tuple(note for note in found if note.text)
 
 
-def _comparison(spec: TableSpec, runs: pd.DataFrame) -> str:
-    kinds = sorted(set(label_of(runs, "data_kind")) - {spec.claims.data_kind})
-    if not kinds:
+def _comparison(claims: ClaimsSpec, runs: pd.DataFrame) -> str:
+    kinds = sorted(set(label_of(runs, "data_kind")) - {claims.data_kind})
+    if not kinds or not any(claims.tables.values()):
         return ""
     return (
-        f"Ours is measured on {' and '.join(kinds)} data, the published values on {spec.claims.dataset}. "
+        f"Ours is measured on {' and '.join(kinds)} data, the published values on {claims.dataset}. "
         "The two are not comparable and are never judged against each other."
     )
 

@@ -12,15 +12,19 @@ import typer
 from benchmarks.base import RepriseError, RunResult, home
 from results import published
 from results.collect import collect, find
+from results.method_spec import MethodTableSpec
+from results.method_table import method_table
 from results.options import Keys, Out, Records, Where
 from results.paper_table import paper_table
 from results.record_files import write_records, write_whole
 from results.render import RENDERERS, render
 from results.render.terminal import print_table
+from results.run_figures import RunFigures
 from results.run_keys import chosen_keys
 from results.selection import Choice, Condition, select
 from results.table import Table
-from results.table_spec import load_spec
+from results.table_files import load_spec
+from results.table_spec import TableSpec
 
 
 class Format(StrEnum):
@@ -119,8 +123,13 @@ def draw_table(
     """
     spec = load_spec(name)
     choice = Choice(spec.statistic(statistic), tier, where, keys)
-    selection = select(spec.scope, collect(records=records, curves=False), choice)
-    return paper_table(spec, selection, published.load(spec.family), all_tasks=all_tasks), selection.tier
+    frame = collect(records=records, curves=False)
+    selection, claims = select(spec.scope, frame, choice), published.load(spec.family)
+    if isinstance(spec, MethodTableSpec):
+        figures = RunFigures(frame, selection, spec.metrics)
+        return method_table(spec, selection, figures, claims, all_tasks=all_tasks), selection.tier
+    assert isinstance(spec, TableSpec)
+    return paper_table(spec, selection, claims, all_tasks=all_tasks), selection.tier
 
 
 def write_table(drawn: Table, folder: Path, forms: Collection[str] = tuple(RENDERERS)) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -31,11 +31,12 @@ def spec_names(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
-def read_spec(model: type[PartT], kind: str, name: str, folder: Path) -> PartT:
+def read_spec(model: type[PartT] | Mapping[str, type[PartT]], kind: str, name: str, folder: Path) -> PartT:
     """A specification by its name in the folder, or anybody's by the path of its YAML file.
 
-    Raises RepriseError where there is none (`kind` says of what), where the file is no YAML or has a key twice, and where it
-    does not fit the model.
+    Where there are several models, the file's key `layout` names one of them; without that key it is the first. Raises
+    RepriseError where there is no such file (`kind` says of what), where it is no YAML or has a key twice, and where it does not
+    fit the model.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
     if not path.is_file():
@@ -50,10 +51,21 @@ def read_spec(model: type[PartT], kind: str, name: str, folder: Path) -> PartT:
         line = mark.line + 1 if mark else 1
         raise RepriseError(f"{path}:{line}: not YAML: {' '.join(str(error).split())}") from error
     lines = _lines(node, path)
+    if isinstance(model, Mapping):
+        model = _by_layout(model, content, path, lines)
     try:
         return model.model_validate(content)
     except ValidationError as error:
         raise _explained(model, path, lines, error) from error
+
+
+def _by_layout(models: Mapping[str, type[PartT]], content: Any, path: Path, lines: dict[Place, int]) -> type[PartT]:
+    layout = content.get("layout") if isinstance(content, dict) else None
+    if layout is None:
+        return next(iter(models.values()))
+    if not isinstance(layout, str) or layout not in models:
+        raise unknown("layout", str(layout), models, f"{path}:{lines['layout',]}")
+    return models[layout]
 
 
 def _explained(model: type[Part], path: Path, lines: dict[Place, int], error: ValidationError) -> RepriseError:

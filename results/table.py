@@ -12,7 +12,7 @@ DASH = "\N{EN DASH}"
 
 
 class Mark(StrEnum):
-    """A distinction among the cells that compete in a row."""
+    """A distinction among the cells that compete."""
 
     BEST = "best"
     SECOND = "second"
@@ -32,6 +32,7 @@ class Cell:
     """A number with its spread, words, or nothing.
 
     `remark` is a short text shown beside the number (`2 of 3 seeds`), or in its place where there is none (`agrees`).
+    `interval` holds the ends of a confidence interval; what kind of interval, the table's notes say.
     """
 
     value: float | None = None
@@ -40,6 +41,7 @@ class Cell:
     mark: Mark | None = None
     remark: str = ""
     footnotes: tuple[str, ...] = ()
+    interval: tuple[float, float] | None = None
 
     @property
     def words(self) -> str:
@@ -49,10 +51,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class ColumnGroup:
-    """Columns under one common head."""
+    """Columns under one common head. `decimals` are those of their numbers, None: the table's."""
 
     header: HeaderCell
     columns: tuple[HeaderCell, ...]
+    decimals: int | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,8 @@ class Note:
 class Table:
     """A table as data. `stub` heads the column of row heads; numbers are shown with `decimals` decimals.
 
-    Raises ValueError where a row does not fit the columns or a footnote mark has no footnote.
+    `contest` says among which cells marks tell the best. Raises ValueError where a row does not fit the columns or a footnote
+    mark has no footnote.
     """
 
     name: str
@@ -123,6 +127,7 @@ class Table:
     notes: tuple[Note, ...] = ()
     footnotes: tuple[Footnote, ...] = ()
     decimals: int = 1
+    contest: str = "in each row"
 
     def __post_init__(self) -> None:
         width = len(self.leaves)
@@ -138,6 +143,10 @@ class Table:
     def leaves(self) -> tuple[tuple[ColumnGroup, HeaderCell], ...]:
         """Every column with its group, left to right."""
         return tuple((group, column) for group in self.columns for column in group.columns)
+
+    def decimals_of(self, group: ColumnGroup) -> int:
+        """How many decimals the numbers of a column group have."""
+        return self.decimals if group.decimals is None else group.decimals
 
     def rows(self) -> Iterator[Row]:
         """Every row, the total last."""

@@ -1,17 +1,15 @@
-"""Which rows and columns a paper's table has: `results/tables/*.yaml`, checked."""
+"""What every table's specification says, and which rows (tasks) and columns (methods) a table of tasks has."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from benchmarks.base import unknown
 from results.selection import Scope
-from results.spec_file import Part, Text, read_spec, spec_names
-
-FOLDER = Path(__file__).parent / "tables"
+from results.spec_file import Part, Text
 
 STATISTICS = {
     "last": "at the last evaluation",
@@ -19,6 +17,8 @@ STATISTICS = {
     "best": "at the best evaluation",
 }
 """The statistics of a run that a table may show, and how its caption says so."""
+
+Decimals = Annotated[int, Field(ge=0, le=6)]
 
 
 class RowSpec(Part):
@@ -56,52 +56,49 @@ class ColumnSpec(Part):
 
 
 class ClaimsSpec(Part):
-    """Where published numbers come from: per statistic the claim tables, the first that has a number wins.
+    """Where published numbers come from: per statistic the claim tables, the first that has a number wins (none: nothing is
+    published).
 
     `dataset` names the data behind them, `data_kind` the kind of data on which ours may be compared with them.
     """
 
     dataset: Text
     data_kind: Text
-    tables: Annotated[dict[str, Annotated[list[Text], Field(min_length=1)]], Field(min_length=1)]
+    tables: Annotated[dict[str, list[Text]], Field(min_length=1)]
 
 
-class TableSpec(Part):
-    """A table of a paper. The first statistic under `claims.tables` is the default one."""
+class PaperSpec(Part):
+    """A table of a paper, whatever its layout. The first statistic under `claims.tables` is the default one."""
 
     id: Text
     title: Text
     family: Text
     metric: Text
     metric_label: Text
-    higher_is_better: bool
-    decimals: Annotated[int, Field(ge=0, le=6)] = 1
+    decimals: Decimals = 1
     claims: ClaimsSpec
-    groups: Annotated[list[GroupSpec], Field(min_length=1)]
-    total: TotalSpec | None = None
-    columns: Annotated[list[ColumnSpec], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _once_and_known(self) -> TableSpec:
-        for kind, names in (("task", self.tasks), ("column", [column.id for column in self.columns])):
-            for name in names:
-                if names.count(name) > 1:
-                    raise ValueError(f"{kind} '{name}' is listed twice")
+    def _known_statistics(self) -> PaperSpec:
         for statistic in self.claims.tables:
             if statistic not in STATISTICS:
                 raise ValueError(f"claims.tables has no statistic '{statistic}'; valid: {', '.join(STATISTICS)}")
         return self
 
     @property
-    def scope(self) -> Scope:
-        """What its runs may be."""
-        variants = [column.id for column in self.columns]
-        return Scope(f"table {self.id}", self.family, self.metric, self.tasks, variants)
-
-    @property
     def tasks(self) -> list[str]:
         """Our tasks, in the paper's order."""
-        return [row.task for group in self.groups for row in group.rows]
+        raise NotImplementedError
+
+    @property
+    def variants(self) -> list[str]:
+        """The variants of our runs that have a place in the table."""
+        raise NotImplementedError
+
+    @property
+    def scope(self) -> Scope:
+        """What its runs may be."""
+        return Scope(f"table {self.id}", self.family, self.metric, self.tasks, self.variants)
 
     def statistic(self, name: str | None) -> str:
         """The statistic asked for, or the default one; raises RepriseError where this table does not know it."""
@@ -112,11 +109,32 @@ class TableSpec(Part):
         return name
 
 
-def table_names() -> list[str]:
-    """The tables of the suite."""
-    return spec_names(FOLDER)
+class TableSpec(PaperSpec):
+    """A table whose rows are tasks and whose columns are methods."""
+
+    layout: Literal["tasks"] = "tasks"
+    higher_is_better: bool
+    groups: Annotated[list[GroupSpec], Field(min_length=1)]
+    total: TotalSpec | None = None
+    columns: Annotated[list[ColumnSpec], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _once(self) -> TableSpec:
+        refuse_twice("task", self.tasks)
+        refuse_twice("column", self.variants)
+        return self
+
+    @property
+    def variants(self) -> list[str]:
+        return [column.id for column in self.columns]
+
+    @property
+    def tasks(self) -> list[str]:
+        return [row.task for group in self.groups for row in group.rows]
 
 
-def load_spec(name: str) -> TableSpec:
-    """A table of the suite by its name, or anybody's by the path of its YAML file; raises RepriseError."""
-    return read_spec(TableSpec, "table", name, FOLDER)
+def refuse_twice(kind: str, names: Sequence[str]) -> None:
+    """Raise ValueError where a name is listed twice."""
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{kind} '{name}' is listed twice")

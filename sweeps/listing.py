@@ -123,7 +123,10 @@ KINDS: Mapping[str, Callable[[], list[Row]]] = {
 
 def _need(benchmark: Benchmark, task: Task) -> tuple[str, str]:
     """A task's dataset, and what is to be done for it."""
-    reference = _reference(benchmark, task)
+    try:
+        reference = _reference(benchmark, task)
+    except RepriseError as error:  # a checkpoint that is not here
+        return "", str(error).removeprefix("needs: ").partition(";")[0]
     if reference is None:
         return "", "a method of this family"
     if reference.hash is not None:
@@ -137,7 +140,7 @@ def _reference(benchmark: Benchmark, task: Task) -> DatasetRef | None:
     usable = registered_methods(benchmark.family)
     if not usable:
         return None
-    _, training = benchmark.resolve(task, next(iter(usable.values())), None, {}, task.name)
+    _, training = benchmark.resolve(task, next(iter(usable.values())), None, {}, "needs")
     return benchmark.dataset(task, training)
 
 

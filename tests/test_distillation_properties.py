@@ -33,7 +33,9 @@ from sweeps.registry import discover
 
 discover()
 METHODS: list[type[DistillationMethod]] = [
-    method for method in registered_methods(FAMILY).values() if issubclass(method, DistillationMethod)
+    method
+    for method in registered_methods(FAMILY).values()
+    if issubclass(method, DistillationMethod) and method.name != "plain"
 ]
 EVERY = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 FINGERPRINTS = Path(__file__).with_name("distillation_fingerprints.json")

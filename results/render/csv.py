@@ -7,7 +7,20 @@ import io
 
 from results.table import Cell, Row, Table
 
-COLUMNS = ("group", "row", "column_group", "column", "value", "spread", "n", "mark", "remark", "footnotes")
+COLUMNS = (
+    "group",
+    "row",
+    "column_group",
+    "column",
+    "value",
+    "spread",
+    "n",
+    "mark",
+    "remark",
+    "footnotes",
+    "low",
+    "high",
+)
 
 
 def render_csv(table: Table) -> str:
@@ -42,4 +55,5 @@ def _fields(cell: Cell, texts: dict[str, str]) -> list[object]:
         mark,
         cell.remark,
         notes,
+        *(cell.interval or ("", "")),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from results.render.wording import legend, number
+from results.render.wording import aside, legend, number
 from results.table import DASH, Cell, HeaderCell, Mark, Row, RowGroup, Table
 
 STYLE = """
@@ -100,8 +100,8 @@ def _group(table: Table, group: RowGroup) -> str:
 def _row(table: Table, row: Row) -> str:
     firsts = [index == 0 for group in table.columns for index in range(len(group.columns))]
     cells = "".join(
-        f"<td{_classes(column, first)}>{_cell(cell, table.decimals)}</td>"
-        for (_, column), first, cell in zip(table.leaves, firsts, row.cells, strict=True)
+        f"<td{_classes(column, first)}>{_cell(cell, table.decimals_of(group))}</td>"
+        for (group, column), first, cell in zip(table.leaves, firsts, row.cells, strict=True)
     )
     return f'<tr><th scope="row">{_text(row.header)}</th>{cells}</tr>'
 
@@ -115,13 +115,14 @@ def _cell(cell: Cell, decimals: int) -> str:
     if cell.words:
         return escape(cell.words) + _marks(cell.footnotes)
     if cell.value is None:
-        return f'<span aria-label="none">{DASH}</span>'
+        return f'<span aria-label="none">{DASH}</span>' + _marks(cell.footnotes)
     mean, _, spread = number(cell, decimals, minus="\N{MINUS SIGN}", plus_minus="±").partition("±")
     if cell.mark is not None:
         tag = {Mark.BEST: "strong", Mark.SECOND: "u"}[cell.mark]
         mean = f'<{tag} title="{cell.mark.value}">{mean}</{tag}>'
     about = f' <span class="spread">± {spread}</span>' if spread else ""
-    remark = f'<span class="remark">{escape(cell.remark)}</span>' if cell.remark else ""
+    beside = aside(cell, decimals, minus="\N{MINUS SIGN}")
+    remark = f'<span class="remark">{escape(beside)}</span>' if beside else ""
     return mean + about + _marks(cell.footnotes) + remark
 
 

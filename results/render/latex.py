@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from results.render.wording import legend, number
+from results.render.wording import aside, legend, number
 from results.table import DASH, Cell, HeaderCell, Mark, Row, Table
 
 SPECIAL = {
@@ -27,6 +27,7 @@ SPECIAL = {
     "`": r"\textasciigrave{}",
     "[": "{[}",
     "]": "{]}",
+    "\N{MINUS SIGN}": r"\ensuremath{-}",
     "±": r"\ensuremath{\pm}",
     "\N{MULTIPLICATION SIGN}": r"\ensuremath{\times}",
     "→": r"\ensuremath{\rightarrow}",
@@ -89,7 +90,8 @@ def _group(table: Table, header: HeaderCell, rows: Sequence[Row], width: int) ->
 
 
 def _row(table: Table, row: Row) -> str:
-    return _line([_head(row.header), *(_cell(cell, table.decimals) for cell in row.cells)])
+    cells = zip(table.leaves, row.cells, strict=True)
+    return _line([_head(row.header), *(_cell(cell, table.decimals_of(group)) for (group, _), cell in cells)])
 
 
 def _cell(cell: Cell, decimals: int) -> str:
@@ -98,7 +100,8 @@ def _cell(cell: Cell, decimals: int) -> str:
     mean, _, spread = number(cell, decimals, minus=r"\ensuremath{-}", plus_minus="±").partition("±")
     text = mean + (rf"\,{{\scriptsize\ensuremath{{\pm}}\,{spread}}}" if spread else "")
     text = {Mark.BEST: rf"\textbf{{{text}}}", Mark.SECOND: rf"\underline{{{text}}}", None: text}[cell.mark]
-    remark = rf" {{\scriptsize({escape(cell.remark)})}}" if cell.remark else ""
+    beside = aside(cell, decimals, minus="\N{MINUS SIGN}")
+    remark = rf" {{\scriptsize({escape(beside)})}}" if beside else ""
     return text + _marks(cell.footnotes) + remark
 
 

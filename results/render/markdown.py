@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from results.render.stacked import lines
-from results.render.wording import legend, number
+from results.render.wording import aside, legend, number
 from results.table import DASH, Cell, Mark, Row, RowGroup, Table
 
 
@@ -28,7 +28,11 @@ def render_markdown(table: Table) -> str:
 
 
 def _rows(table: Table, group: RowGroup) -> list[str]:
-    return [line for row in group.rows for line in _lines(table, row)]
+    found = [line for row in group.rows for line in _lines(table, row)]
+    if not group.header.text:
+        return found
+    empty = [*_between(table, [""]), *("" for _ in table.columns)]
+    return [_line([f"*{_escape(group.header.text)}*{_marks(group.header.footnotes)}", *empty]), *found]
 
 
 def _lines(table: Table, row: Row, bold: bool = False) -> list[str]:
@@ -37,7 +41,8 @@ def _lines(table: Table, row: Row, bold: bool = False) -> list[str]:
         head = _escape(row.header.text) + _marks(row.header.footnotes)
         stub = (f"**{head}**" if bold else head) if index == 0 else ""
         between = _between(table, [_escape(line.header.text)])
-        found.append(_line([stub, *between, *(_cell(cell, table.decimals) for cell in line.cells)]))
+        cells = zip(table.columns, line.cells, strict=True)
+        found.append(_line([stub, *between, *(_cell(cell, table.decimals_of(group)) for group, cell in cells)]))
     return found
 
 
@@ -53,7 +58,8 @@ def _cell(cell: Cell | None, decimals: int) -> str:
         return _escape(cell.words or DASH) + _marks(cell.footnotes)
     text = number(cell, decimals)
     text = {Mark.BEST: f"**{text}**", Mark.SECOND: f"<u>{text}</u>", None: text}[cell.mark]
-    remark = f" ({_escape(cell.remark)})" if cell.remark else ""
+    beside = aside(cell, decimals)
+    remark = f" ({_escape(beside)})" if beside else ""
     return text + _marks(cell.footnotes) + remark
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from results.table import Cell, HeaderCell, Row, Table
@@ -15,10 +16,19 @@ class Line(NamedTuple):
 
 
 def lines(table: Table, row: Row) -> list[Line]:
-    """The lines of a row, one per distinct column key, in the order of the columns."""
+    """The lines of a row, one per distinct column key, in the order of the columns.
+
+    A line of nothing but dashes is left out unless it is the first.
+    """
     heads = {column.key: column for _, column in reversed(table.leaves)}
     order = dict.fromkeys(column.key for _, column in table.leaves)
     places = {
         (group.header.key, column.key): cell for (group, column), cell in zip(table.leaves, row.cells, strict=True)
     }
-    return [Line(heads[key], tuple(places.get((group.header.key, key)) for group in table.columns)) for key in order]
+    found = [Line(heads[key], tuple(places.get((group.header.key, key)) for group in table.columns)) for key in order]
+    return [found[0], *(line for line in found[1:] if says_something(line.cells))]
+
+
+def says_something(cells: Iterable[Cell | None]) -> bool:
+    """Whether any of some cells is more than a dash."""
+    return any(cell is not None and cell != Cell() for cell in cells)

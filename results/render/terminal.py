@@ -10,8 +10,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
-from results.render.stacked import lines
-from results.render.wording import legend
+from results.render.stacked import lines, says_something
+from results.render.wording import aside, legend
 from results.table import DASH, Cell, ColumnGroup, Mark, Row, Table, figure
 
 PLAIN_WIDTH = 120
@@ -85,8 +85,10 @@ def _add_row(grid: Grid, table: Table, row: Row, columns: Sequence[_Column]) -> 
         first = _noted(row.header.text, row.header.footnotes)
         head = Text(first) if index == 0 else Text(f"  {line.header.text}", style="dim")
         cells = [line.cells[table.columns.index(column.group)] for column in columns]
+        if index > 0 and not says_something(cells):
+            continue
         grid.add_row(head, *(column.text(cell, dim=index > 0) for column, cell in zip(columns, cells, strict=True)))
-        if any(cell is not None and cell.remark and not cell.words for cell in cells):
+        if any(cell is not None and (cell.remark or cell.interval) and not cell.words for cell in cells):
             grid.add_row("", *(column.remark(cell) for column, cell in zip(columns, cells, strict=True)))
 
 
@@ -109,7 +111,7 @@ class _Column:
     """A column group as one column of text: its numbers stand with their decimals and their ± below each other."""
 
     def __init__(self, table: Table, group: ColumnGroup, plain: bool) -> None:
-        self.group, self.decimals, self.plain = group, table.decimals, plain
+        self.group, self.decimals, self.plain = group, table.decimals_of(group), plain
         place = table.columns.index(group)
         filled = [cell for row in table.rows() for line in lines(table, row) if (cell := line.cells[place]) is not None]
         cells = [cell for cell in filled if not cell.words]
@@ -119,7 +121,7 @@ class _Column:
         self.tails = longest - self.spreads
         self.head = _noted(group.header.text, group.header.footnotes)
         words = max((len(cell.words + self._tail(cell)) for cell in filled if cell.words), default=0)
-        remarks = max((len(cell.remark) for cell in cells), default=0)
+        remarks = max((len(aside(cell, self.decimals)) for cell in cells), default=0)
         self.width = max(self.means + self.spreads + self.tails, len(self.head), words, remarks)
 
     def text(self, cell: Cell | None, dim: bool) -> Text:
@@ -136,7 +138,7 @@ class _Column:
 
     def remark(self, cell: Cell | None) -> Text:
         """What is said of a cell, on the line below it."""
-        return Text(cell.remark.rjust(self.width) if cell and not cell.words else "", style="dim")
+        return Text(aside(cell, self.decimals).rjust(self.width) if cell and not cell.words else "", style="dim")
 
     def _mean(self, cell: Cell) -> str:
         return DASH if cell.value is None else figure(cell.value, self.decimals)

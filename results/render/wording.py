@@ -13,10 +13,18 @@ def number(cell: Cell, decimals: int, minus: str = "-", plus_minus: str = " ± "
     return text if cell.spread is None else text + plus_minus + figure(cell.spread, decimals)
 
 
+def aside(cell: Cell, decimals: int, minus: str = "-") -> str:
+    """What stands beside a number: its interval, then its remark."""
+    if cell.interval is None:
+        return cell.remark
+    low, high = (figure(end, decimals).replace("-", minus) for end in cell.interval)
+    return f"{low} to {high}" + (f", {cell.remark}" if cell.remark else "")
+
+
 def legend(table: Table, best: str, second: str) -> str:
     """How marks are to be read; empty where the table has none."""
     marks = {cell.mark for row in table.rows() for cell in row.cells}
     if Mark.BEST not in marks:
         return ""
     also = f", second {second}" if Mark.SECOND in marks else ""
-    return f"Best {best}{also}: in each row, among ours and among the published values shown, never across."
+    return f"Best {best}{also}: {table.contest}, among ours and among the published values shown, never across."

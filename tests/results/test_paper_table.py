@@ -19,7 +19,7 @@ from results.paper_table import paper_table
 from results.record_files import Found
 from results.selection import Choice, select
 from results.table import Cell, Mark, Table, ranked
-from results.table_spec import load_spec
+from results.table_files import load_spec
 
 Maker = Callable[..., RunResult]
 SPEC = load_spec("ilq-table-1")

@@ -11,7 +11,7 @@ from benchmarks.base import RepriseError, RunResult
 from results.collect import tidy
 from results.record_files import Found
 from results.selection import Choice, Condition, Selection, select
-from results.table_spec import load_spec
+from results.table_files import load_spec
 
 Maker = Callable[..., RunResult]
 SCOPE = load_spec("ilq-table-1").scope

@@ -188,6 +188,26 @@ class DistillationMethod(Method):
         return (Stage(),)
 
     @property
+    def distils(self) -> bool:
+        """Whether it is a way to distil at all; if not, it builds no level and the student trains as it is."""
+        return True
+
+    @property
+    def carry(self) -> Literal["all", "student"]:
+        """What a later stage keeps: the losses' modules as far as channels allow, or the student alone."""
+        return "all"
+
+    @property
+    def restarts(self) -> bool:
+        """Whether each stage is a training of its own (warm-up, decays, fresh momentum), and not part of one schedule."""
+        return True
+
+    @property
+    def teacher_score(self) -> float | None:
+        """The least score of the teacher's detections that `BatchContext.teacher_boxes` holds; None: its head does not run."""
+        return None
+
+    @property
     def resize(self) -> Resized | None:
         """Which map is resized to the other's size; None where unequal sizes are refused."""
         return self.settings.resize if self.settings.level_match == "index" else None

@@ -1,0 +1,116 @@
+"""Which groups, rows (methods) and columns (figures) a table of methods has: the layout in which detection papers print."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from results.spec_file import Part, Text
+from results.table_spec import Decimals, PaperSpec, refuse_twice
+
+
+class MethodGroup(Part):
+    """A task of ours as rows under one head (`label`, by default the task with an arrow for `->`).
+
+    `claims` are its names among the published tasks, the first that has a number wins; none: nothing is published.
+    """
+
+    task: Text
+    label: str = ""
+    claims: list[Text] = []
+
+    @property
+    def head(self) -> str:
+        """The head in words."""
+        return self.label or self.task.replace("->", " → ")
+
+
+class MethodRow(Part):
+    """A method: a variant of our runs (`id`), the method's name among the claims, or both.
+
+    `carried` maps a column's metric to the metric under which every run of the group carries this row's figure (a teacher is
+    no run of its own). A `reference` neither competes nor has a gain. An `optional` row needs runs to be shown.
+    """
+
+    id: Text | None = None
+    label: Text
+    claim: Text | None = None
+    carried: dict[str, Text] = {}
+    reference: bool = False
+    optional: bool = False
+
+    @model_validator(mode="after")
+    def _has_a_source(self) -> MethodRow:
+        if self.id is None and self.claim is None and not self.carried:
+            raise ValueError(f"row '{self.label}' needs an id, a claim or carried metrics, or it can show nothing")
+        return self
+
+
+class FigureColumn(Part):
+    """A metric of the runs, and its name among the claims (None: nothing published is shown).
+
+    `over` makes the column the gain of that metric over the row of that id. Ours is divided by `divisor` before it is shown.
+    Without `higher_is_better` nothing is marked; without `spread` no deviation over seeds is shown.
+    """
+
+    metric: Text
+    label: Text
+    claim: Text | None = None
+    over: Text | None = None
+    higher_is_better: bool | None = None
+    decimals: Decimals | None = None
+    divisor: Annotated[float, Field(gt=0)] = 1.0
+    spread: bool = True
+
+    @property
+    def key(self) -> str:
+        """What programs call the column."""
+        return self.metric if self.over is None else f"{self.metric}-over-{self.over}"
+
+
+class MethodTableSpec(PaperSpec):
+    """A table whose rows are methods, in groups that are tasks, and whose columns are figures of the same runs.
+
+    `metric` is the one by which runs are selected: a run without it has no place in the table.
+    """
+
+    layout: Literal["methods"]
+    stub: Text = "method"
+    groups: Annotated[list[MethodGroup], Field(min_length=1)]
+    rows: Annotated[list[MethodRow], Field(min_length=1)]
+    columns: Annotated[list[FigureColumn], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> MethodTableSpec:
+        refuse_twice("task", self.tasks)
+        refuse_twice("row", self.variants)
+        refuse_twice("row label", [row.label for row in self.rows])
+        refuse_twice("column", [column.key for column in self.columns])
+        metrics = [column.metric for column in self.columns]
+        for column in self.columns:
+            if column.over is not None and column.over not in self.variants:
+                raise ValueError(f"column '{column.label}' is a gain over '{column.over}', which is the id of no row")
+        for row in self.rows:
+            for metric in row.carried:
+                if metric not in metrics:
+                    raise ValueError(f"row '{row.label}' carries '{metric}', which is the metric of no column")
+        return self
+
+    @property
+    def tasks(self) -> list[str]:
+        return [group.task for group in self.groups]
+
+    @property
+    def variants(self) -> list[str]:
+        return [row.id for row in self.rows if row.id is not None]
+
+    @property
+    def metrics(self) -> list[str]:
+        """Every metric that the table reads from runs, once."""
+        carried = [metric for row in self.rows for metric in row.carried.values()]
+        return list(dict.fromkeys([*(column.metric for column in self.columns), *carried]))
+
+    def row(self, variant: str) -> MethodRow:
+        """The row of a variant."""
+        return next(row for row in self.rows if row.id == variant)

@@ -1,0 +1,232 @@
+"""A table of methods as data: groups of rows (a task each), several figures of the same runs, gains over a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from statistics import fmean, stdev
+
+import pandas as pd
+
+from results.gain import paired_gain
+from results.method_claims import MethodClaims, PublishedFigure
+from results.method_notes import SHORT_OF_SEEDS, caption_of, claim_footnote, diverged, no_gain, notes_of, short
+from results.method_spec import FigureColumn, MethodGroup, MethodRow, MethodTableSpec
+from results.paper_table import OURS, PUBLISHED
+from results.published import Claim
+from results.run_figures import RunFigures
+from results.selection import Selection
+from results.table import Cell, ColumnGroup, Footnotes, HeaderCell, Row, RowGroup, Table, figure, ranked
+
+
+def method_table(
+    spec: MethodTableSpec, selection: Selection, figures: RunFigures, claims: pd.DataFrame, *, all_tasks: bool = False
+) -> Table:
+    """A paper's table of methods as our runs have it, ours beside what is published for the same cell.
+
+    Groups without runs are left out unless `all_tasks`, and so are rows that have nothing to show. Best and second are marked
+    per group and column among methods, never among references. Raises RepriseError where the specification names a claim that
+    does not exist.
+    """
+    return _Builder(spec, selection, figures, MethodClaims(spec, claims, selection.statistic), all_tasks).table()
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A row before its columns are settled: per column what is ours and what is published."""
+
+    spec: MethodRow
+    head: HeaderCell
+    ours: tuple[Cell, ...]
+    published: tuple[Cell, ...]
+
+
+class _Builder:
+    """The parts of one table, made from the same runs and sharing their footnotes."""
+
+    def __init__(
+        self, spec: MethodTableSpec, selection: Selection, figures: RunFigures, claims: MethodClaims, all_tasks: bool
+    ) -> None:
+        self.spec, self.selection, self.figures, self.claims = spec, selection, figures, claims
+        self.runs = dict(iter(selection.runs.groupby(["task", "variant"], sort=False)))
+        self.footnotes = Footnotes()
+        self.shown: list[Claim] = []
+        tasks = set(selection.runs["task"])
+        self.groups = [group for group in spec.groups if all_tasks or group.task in tasks]
+
+    def table(self) -> Table:
+        drawn = [(self.group_head(group), self.lines(group)) for group in self.groups]
+        lines = [line for _, group in drawn for line in group]
+        columns = range(len(self.spec.columns))
+        both = [any(line.published[place] != Cell() for line in lines) for place in columns]
+        return Table(
+            name=self.spec.id,
+            title=self.spec.title,
+            caption=caption_of(self.spec, self.selection, any(both)),
+            stub=HeaderCell(self.spec.stub, self.spec.stub),
+            columns=tuple(self.column(*pair, any(both)) for pair in zip(self.spec.columns, both, strict=True)),
+            groups=tuple(RowGroup(head, tuple(_row(line, both) for line in group)) for head, group in drawn),
+            notes=notes_of(self.spec, self.selection, self.shown),
+            footnotes=self.footnotes.all(),
+            decimals=self.spec.decimals,
+            contest="in each column, among the methods of a group",
+        )
+
+    def column(self, column: FigureColumn, published: bool, headed: bool) -> ColumnGroup:
+        """A figure's head over `ours` and, where there is any, `published`; no word where nothing at all is published."""
+        heads = [HeaderCell(OURS if headed else "", OURS)]
+        if published:
+            heads.append(HeaderCell(PUBLISHED, PUBLISHED))
+        return ColumnGroup(HeaderCell(column.label, column.key), tuple(heads), column.decimals)
+
+    def group_head(self, group: MethodGroup) -> HeaderCell:
+        marks: tuple[str, ...] = ()
+        elsewhere = group.claims and group.claims[0] != group.task
+        if elsewhere and any(self.claims.figure(group, *place) for place in self.places(group)):
+            marks = (self.footnotes.mark(f"The published values beside it are those of {group.claims[0]}."),)
+        return HeaderCell(group.head, group.task, marks)
+
+    def lines(self, group: MethodGroup) -> list[_Line]:
+        """The rows of a group that have something to show, marked."""
+        lines = [self.line(group, row) for row in self.rows(group)]
+        lines = [line for line in lines if any(cell.value is not None or cell.words for cell in _cells(line))]
+        for place, column in enumerate(self.spec.columns):
+            lines = self.marked(lines, place, column)
+        return lines
+
+    def rows(self, group: MethodGroup) -> list[MethodRow]:
+        """The rows that may be shown in a group: an optional one needs runs there."""
+        return [row for row in self.spec.rows if not row.optional or (group.task, row.id) in self.runs]
+
+    def places(self, group: MethodGroup) -> Iterator[tuple[MethodRow, FigureColumn]]:
+        """Every cell that may be shown in a group, by its row and column."""
+        return product(self.rows(group), self.spec.columns)
+
+    def line(self, group: MethodGroup, row: MethodRow) -> _Line:
+        return _Line(
+            row,
+            self.head(group, row),
+            tuple(self.ours(group, row, column) for column in self.spec.columns),
+            tuple(self.published(group, row, column) for column in self.spec.columns),
+        )
+
+    def head(self, group: MethodGroup, row: MethodRow) -> HeaderCell:
+        """The row's head; what concerns all its figures (seeds, a diverged run) stands there as footnotes."""
+        runs = None if row.id is None else self.runs.get((group.task, row.id))
+        if row.id is None or runs is None:
+            return HeaderCell(row.label, row.id or row.label)
+        rebuilt = "reconstruction" in runs and set(runs["reconstruction"]) == {"true"}
+        texts = [
+            diverged(sorted(runs.loc[runs["status"] == "diverged", "seed"])),
+            short(len(runs), self.seeds(group)),
+        ]
+        marks = tuple(self.footnotes.mark(text) for text in texts if text)
+        return HeaderCell(f"{row.label} (reconstruction)" if rebuilt else row.label, row.id, marks)
+
+    def seeds(self, group: MethodGroup) -> int:
+        """How many seeds a group has."""
+        runs = self.selection.runs
+        return int(runs.loc[runs["task"] == group.task, "seed"].nunique())
+
+    def marked(self, lines: Sequence[_Line], place: int, column: FigureColumn) -> list[_Line]:
+        """Marks of one column, among ours and among published apart."""
+        if column.higher_is_better is None:
+            return list(lines)
+        competing = [not line.spec.reference for line in lines]
+
+        def contest(cells: Sequence[Cell]) -> list[Cell]:
+            values = [cell.value if competes else None for cell, competes in zip(cells, competing, strict=True)]
+            marks = ranked(values, bool(column.higher_is_better), self.decimals(column))
+            return [replace(cell, mark=mark) for cell, mark in zip(cells, marks, strict=True)]
+
+        ours = contest([line.ours[place] for line in lines])
+        published = contest([line.published[place] for line in lines])
+        return [
+            replace(line, ours=_replaced(line.ours, place, mine), published=_replaced(line.published, place, theirs))
+            for line, mine, theirs in zip(lines, ours, published, strict=True)
+        ]
+
+    # -- cells
+
+    def ours(self, group: MethodGroup, row: MethodRow, column: FigureColumn) -> Cell:
+        if column.over is None and column.metric in row.carried:
+            return self.carried(group, row.carried[column.metric], column)
+        runs = None if row.id is None else self.runs.get((group.task, row.id))
+        if row.id is None or runs is None:
+            return Cell()
+        if column.over is not None:
+            return Cell() if row.reference else self.gain(group, row.id, column, column.over)
+        values = list(self.values(group, row.id, column).values())
+        if not values:
+            return Cell()
+        spread = stdev(values) if len(values) > 1 and column.spread else None
+        remark = "" if len(values) == len(runs) else f"{len(values)} of {len(runs)} runs"
+        return Cell(fmean(values), spread, len(values), remark=remark)
+
+    def values(self, group: MethodGroup, variant: str, column: FigureColumn) -> dict[int, float]:
+        """Seed -> the column's figure as it is shown."""
+        found = self.figures.of(group.task, variant, column.metric)
+        return {seed: value / column.divisor for seed, value in found.items()}
+
+    def decimals(self, column: FigureColumn) -> int:
+        return self.spec.decimals if column.decimals is None else column.decimals
+
+    def carried(self, group: MethodGroup, metric: str, column: FigureColumn) -> Cell:
+        """A figure that every run of the group says of something they share; where they disagree, that is what is shown."""
+        found = self.figures.carried(group.task, self.spec.variants, metric)
+        said: dict[str, list[str]] = {}
+        for variant, values in found.items():
+            for text in dict.fromkeys(figure(value / column.divisor, self.decimals(column)) for value in values):
+                said.setdefault(text, []).append(self.spec.row(variant).label)
+        if not said:
+            return Cell()
+        if len(said) > 1:
+            each = "; ".join(f"{text} ({', '.join(labels)})" for text, labels in said.items())
+            return Cell(remark="differs", footnotes=(self.footnotes.mark(f"The runs do not agree: {each}."),))
+        return Cell(fmean(value / column.divisor for values in found.values() for value in values))
+
+    def gain(self, group: MethodGroup, variant: str, column: FigureColumn, over: str) -> Cell:
+        scores, reference = self.values(group, variant, column), self.values(group, over, column)
+        gain = paired_gain(scores, reference)
+        if gain is None:
+            text = no_gain(self.spec.row(over).label, bool(reference))
+            return Cell(footnotes=(self.footnotes.mark(text),))
+        remarks = [
+            "within noise" if gain.within_noise else "",
+            f"{gain.n} of {len(scores)} seeds" if gain.n < len(scores) else "",
+        ]
+        return Cell(
+            gain.mean,
+            n=gain.n,
+            remark=", ".join(filter(None, remarks)),
+            footnotes=() if gain.interval is not None else (self.footnotes.mark(SHORT_OF_SEEDS),),
+            interval=gain.interval,
+        )
+
+    def published(self, group: MethodGroup, row: MethodRow, column: FigureColumn) -> Cell:
+        found = self.claims.figure(group, row, column)
+        if found is None:
+            return Cell()
+        self.shown += found.claims
+        return Cell(found.value, n=found.claims[0].n_seeds, footnotes=self.claim_marks(group, found))
+
+    def claim_marks(self, group: MethodGroup, found: PublishedFigure) -> tuple[str, ...]:
+        """The mark of what a reader must know of a published figure: of its first claim of which there is something to know."""
+        texts = [claim_footnote(claim, group.claims[0]) for claim in found.claims]
+        return tuple(self.footnotes.mark(text) for text in [text for text in texts if text][:1])
+
+
+def _row(line: _Line, both: Sequence[bool]) -> Row:
+    cells: list[Cell] = []
+    for ours, published, beside in zip(line.ours, line.published, both, strict=True):
+        cells += [ours, published] if beside else [ours]
+    return Row(line.head, tuple(cells))
+
+
+def _cells(line: _Line) -> tuple[Cell, ...]:
+    return (*line.ours, *line.published)
+
+
+def _replaced(cells: Sequence[Cell], place: int, cell: Cell) -> tuple[Cell, ...]:
+    return (*cells[:place], cell, *cells[place + 1 :])
