@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "logs": ("sweeps.housekeeping:logs", "print the log of a run or trial, by key"),
     "clean": ("sweeps.housekeeping:clean", "free the space of checkpoints that nobody needs"),
     "list": ("sweeps.listing:listing", "show methods, tasks, sweeps, tables and figures, and what each needs"),
+    "show": ("sweeps.show:show", "draw what a detector's run found in pictures"),
     "rollout": ("sweeps.rollout:rollout", "play or film a policy or a trained run"),
     "data": ("benchmarks.cli:data", "build, fetch and check datasets"),
     "evaluate": ("benchmarks.evaluate_cli:evaluate", "score a file of predictions"),

@@ -41,14 +41,14 @@ def find_player(name: str, plugins: Sequence[Path] | None = None) -> Player:
 def _of_trial(folder: TrialFolder, key: str | None, plugins: Sequence[Path] | None) -> Player:
     discover(plugins or ())
     runs = folder.plan().runs
-    run = _member(runs, key)
+    run = member(runs, key)
     benchmark = find_benchmark(run.family)
     if not isinstance(benchmark, Playable):
         raise RepriseError(f"runs of the family '{run.family}' cannot be played: they act in no environment")
     return benchmark.player(runs, run, folder.training)
 
 
-def _member(runs: Sequence[Run], key: str | None) -> Run:
+def member(runs: Sequence[Run], key: str | None) -> Run:
     """The run of a stack that a key means; a trial of one run needs none."""
     found = [run for run in runs if key is not None and run.key.startswith(key)] or list(runs)
     if len(found) > 1:

@@ -24,7 +24,8 @@ from benchmarks.base import (
 from benchmarks.coco.distillation.contract import FAMILY, DistillationMethod, LevelSpec
 from benchmarks.coco.pairs import TASKS, PairTask
 from benchmarks.coco.pairs import task as find_task
-from benchmarks.coco.sets import KINDS, dataset_ref
+from benchmarks.coco.predictions import read
+from benchmarks.coco.sets import KINDS, dataset_ref, open_set
 from benchmarks.coco.settings import TrainingSettings
 
 
@@ -97,6 +98,19 @@ class Distillation:
 
     def cost(self, run: Run) -> float | None:
         return None
+
+    def sheet(self, run: Run, folder: Path, count: int, threshold: float) -> bytes:
+        """See `benchmarks.detection.showable.Showable`."""
+        from benchmarks.coco.harness import PREDICTIONS
+        from benchmarks.coco.sheet import sheet
+
+        path = folder / PREDICTIONS
+        if not path.exists():
+            raise RepriseError(f"{path}: the run left no predictions, or they were cleaned away; train it again")
+        shown = open_set(find_task(run.task), _training(run.training)).val
+        identities = [image["id"] for image in shown.truth.images]
+        spread = identities[:: max(1, len(identities) // count)][:count]
+        return sheet(shown.truth, shown.folder, spread, read(path), threshold=threshold)
 
     def _teachers(self, task: PairTask, method: DistillationMethod, training: TrainingSettings) -> list[Any]:
         from benchmarks.coco.teachers import teachers_for

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from baselines.fgd import FGD
 from benchmarks.base import RepriseError
 from benchmarks.coco.distillation.adapter import adapter
 from benchmarks.coco.distillation.contract import (
@@ -16,6 +17,7 @@ from benchmarks.coco.distillation.contract import (
     DistillationMethod,
     LevelLoss,
     LevelSettings,
+    LevelSpec,
     inert_strides,
     log_key,
 )
@@ -276,3 +278,21 @@ def test_carrying_over_rebuilds_only_what_depends_on_the_channels() -> None:
     assert carry_over(old, wider) == ["phi"]
     assert torch.equal(wider["fusion"].weight, old["fusion"].weight)
     assert torch.equal(wider["phi"].weight, built["phi.weight"])
+
+
+def test_scale_multiplies_every_term_and_nothing_else() -> None:
+    maps = rehearse()
+    found = []
+    for scale in (1.0, 0.25):
+        torch.manual_seed(0)
+        method = FGD(FGD.Settings(scale=scale))
+        (level,) = method.build([LevelSpec(8, 6, 6)]).double()
+        found.append(level(maps.fs, maps.ft, maps.context))
+    assert found[0].keys() == found[1].keys()
+    assert all(torch.equal(found[1][name], 0.25 * value) for name, value in found[0].items())
+    assert sum(found[0].values()) > 0
+
+
+def test_a_scale_of_nothing_is_refused() -> None:
+    with pytest.raises(RepriseError, match=r"scale is 0\.0; give a finite number above 0"):
+        FGD.Settings(scale=0.0)

@@ -78,12 +78,14 @@ class LevelSpec(NamedTuple):
 class LevelSettings:
     """Where a method distils; every method's `Settings` extends it (specification, 1.3 and 7.3).
 
-    capture: the neck's output convolutions or its outputs. levels: the student's strides (None: all); max_levels: at most
-    this many, the finest first. level_match: `stride` pairs equal strides and refuses maps of unequal size, `index` pairs by
-    position and resizes the student's or the teacher's map (`resize`). inherit: `auto` copies the teacher's neck and heads
-    where both detectors are of one kind; `partial` allows that some entries do not fit.
+    scale multiplies every term, so that a method's weights can be tried together, their ratios kept. capture: the neck's
+    output convolutions or its outputs. levels: the student's strides (None: all); max_levels: at most this many, the finest
+    first. level_match: `stride` pairs equal strides and refuses maps of unequal size, `index` pairs by position and resizes the
+    student's or the teacher's map (`resize`). inherit: `auto` copies the teacher's neck and heads where both detectors are of
+    one kind; `partial` allows that some entries do not fit.
     """
 
+    scale: float = 1.0
     capture: Literal["fpn_conv", "neck"] = "fpn_conv"
     levels: tuple[int, ...] | None = None
     max_levels: int | None = None
@@ -92,6 +94,7 @@ class LevelSettings:
     inherit: Literal["auto", "yes", "no", "partial"] = "no"
 
     def __post_init__(self) -> None:
+        check_positive(scale=self.scale)
         if self.levels is not None and (not self.levels or len(set(self.levels)) != len(self.levels)):
             raise RepriseError(f"levels is {list(self.levels)}; give the student's strides, each once")
         if self.max_levels is not None and self.max_levels < 1:
@@ -111,6 +114,7 @@ class LevelLoss(nn.Module):
         super().__init__()
         self.stride = stride
         self.weights = dict(weights)
+        self.scale = 1.0
         self.phi = phi if phi is not None else nn.Identity()
         self.resize = resize
 
@@ -139,7 +143,7 @@ class LevelLoss(nn.Module):
         with torch.autocast(fs.device.type, enabled=False):
             s, t = matched(self.phi(_single(fs)), _single(ft.detach()), self.resize, where)
             found = self.terms(s, t, context)
-        return {name: found.get(name, zero) for name in self.weights}
+        return {name: self.scale * found[name] if name in found else zero for name in self.weights}
 
     def terms(self, s: Tensor, t: Tensor, context: BatchContext) -> dict[str, Tensor]:
         """Terms with weights other than 0, already weighted; s = phi(FS) and t = FT, both (N, C, H, W)."""
@@ -176,7 +180,10 @@ class DistillationMethod(Method):
 
     def build(self, levels: Sequence[LevelSpec]) -> nn.ModuleList:
         """The losses of all levels, in the order given."""
-        return nn.ModuleList(self.level(spec.student_channels, spec.teacher_channels, spec.stride) for spec in levels)
+        built = [self.level(spec.student_channels, spec.teacher_channels, spec.stride) for spec in levels]
+        for level in built:
+            level.scale = self.settings.scale
+        return nn.ModuleList(built)
 
     def inherits(self, homogeneous: bool) -> bool:
         """Whether the student starts with the teacher's neck and heads; homogeneous: both detectors are of one kind."""
