@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -28,12 +28,15 @@ from benchmarks.detection.training import Plan, Watcher, finite, train
 VERSION = 1
 """Raised whenever a small teacher trained by the same recipe on the same data would come out otherwise."""
 
+TRAINED_BY = ("model", "train_pipeline", "filter_cfg", "batch_size", "iterations", "optim_wrapper", "schedulers")
+"""The parts of a recipe that training depends on."""
+
 WEIGHTS = "teacher.pth"
 FIGURES = "figures.json"
 LOG = "log.csv"
 LOG_EVERY = 50
 
-COMMITTED = Path(__file__).with_name("teachers")
+COMMITTED = Path(__file__).with_name("trained_teachers")
 """Small teachers that come with the suite: `<detector>-<first digits of the key>.pth` and the log of their training."""
 
 ZOO_TOLERANCE = 0.1
@@ -83,7 +86,7 @@ def teacher_artifact(detector: Detector, task: PairTask, training: TrainingSetti
         "version": VERSION,
         "detector": detector.name,
         "dataset": dataset_ref(task, training).hash,
-        "recipe": json.loads(json.dumps(asdict(plan))),
+        "recipe": {name: getattr(plan, name) for name in TRAINED_BY},
         "precision": "fp32",
     }
     build = partial(_build, detector, task, training)
@@ -96,9 +99,14 @@ def small_recipe(detector: Detector, training: TrainingSettings) -> CocoRecipe:
     return recipe(detector, len(CATEGORIES), Budget(iterations=training.teacher_iterations))
 
 
+def committed_path(artifact: Artifact) -> Path:
+    """Where the weights of a small teacher lie if they come with the suite."""
+    return COMMITTED / f"{artifact.identity['detector']}-{artifact.key[:12]}.pth"
+
+
 def committed(artifact: Artifact) -> Path | None:
     """The weights of a small teacher among those that come with the suite; None where it is to be trained."""
-    path = COMMITTED / f"{artifact.identity['detector']}-{artifact.key[:12]}.pth"
+    path = committed_path(artifact)
     return path if path.exists() else None
 
 
