@@ -94,7 +94,7 @@ class Distillation:
         teachers = self._teachers(task, method, training)
         if {each.detector.name: each.identity for each in teachers} != dict(training.teachers):
             raise RepriseError(f"{run.task}: a teacher changed since the sweep was planned; start the sweep again")
-        return [train_run(Job(run, task, method, training, teachers), folder, report)]
+        return [train_run(Job(run, task, method, training, teachers), folder, report, cpus)]
 
     def cost(self, run: Run) -> float | None:
         return None

@@ -24,12 +24,12 @@ class Scored(NamedTuple):
     found: list[dict[str, Json]]
 
 
-def batches(part: Part, recipe: Recipe, iterations: int, seed: int) -> DataLoader[Any]:
+def batches(part: Part, recipe: Recipe, iterations: int, seed: int, workers: int = 0) -> DataLoader[Any]:
     """The training batches of `iterations` iterations; their order and augmentation follow from the seed."""
     source = coco_pictures(
         part.truth.path, part.folder, list(part.truth.categories.values()), recipe.train_pipeline, recipe.filter_cfg
     )
-    return training_loader(source, recipe.batch_size, iterations, seed)
+    return training_loader(source, recipe.batch_size, iterations, seed, workers)
 
 
 def trainable_images(part: Part, filter_cfg: Mapping[str, Any]) -> int:

@@ -20,6 +20,7 @@ from benchmarks.coco.distillation.stages import stage_of
 from benchmarks.coco.distillation.wrapper import Distiller, build_distiller, next_stage
 from benchmarks.coco.fitting import batches, nothing_found, placed, score
 from benchmarks.coco.job import Job, Segment
+from benchmarks.coco.settings import Precision
 from benchmarks.coco.teachers import categories_of, figures
 from benchmarks.detection.checkpoints import export_student
 from benchmarks.detection.complexity import measure
@@ -40,8 +41,8 @@ SAVE_EVERY = 250
 class StudentRun(Watcher):
     """A run while it trains. `folder` keeps checkpoints, the exported student, its predictions and the manifest."""
 
-    def __init__(self, job: Job, folder: Path, report: Callable[[Progress], None]) -> None:
-        self.job, self.folder, self.report = job, folder, report
+    def __init__(self, job: Job, folder: Path, report: Callable[[Progress], None], cpus: int = 1) -> None:
+        self.job, self.folder, self.report, self.cpus = job, folder, report, cpus
         self.curve: list[Point] = []
         self.sums: dict[str, float] = {}
         self.scores: tuple[float, ...] | None = None
@@ -94,13 +95,14 @@ class StudentRun(Watcher):
         plan = Plan(
             name=f"{job.run.key[:20]}/{number}/{os.getpid()}",
             folder=self.folder / f"part-{number}",
-            optim_wrapper=distilling(segment.recipe.optim_wrapper),
+            optim_wrapper=distilling(_in_precision(segment.recipe.optim_wrapper, job.training.precision)),
             schedulers=segment.recipe.schedulers,
             iterations=segment.end - segment.start,
             seed=job.seed("noise", number),
             save_every=SAVE_EVERY,
         )
-        loader = batches(job.data.train, segment.recipe, plan.iterations, job.seed("batches", number))
+        workers = self.cpus - 1 if job.task.data == "coco" else 0
+        loader = batches(job.data.train, segment.recipe, plan.iterations, job.seed("batches", number), workers)
 
         self.distiller, self.offset = distiller, segment.start
         train(distiller, loader, plan, self)
@@ -230,13 +232,27 @@ class StudentRun(Watcher):
         }
 
 
-def train_run(job: Job, folder: Path, report: Callable[[Progress], None]) -> RunResult:
-    """Train one student; `stopped_early` where the report's answer is to stop."""
-    student = StudentRun(job, folder, report)
+def train_run(job: Job, folder: Path, report: Callable[[Progress], None], cpus: int = 1) -> RunResult:
+    """Train one student; `stopped_early` where the report's answer is to stop. On COCO all cores but one read pictures."""
+    student = StudentRun(job, folder, report, cpus)
     try:
         return student.train()
     except StopTrial:
         return RunResult(job.run, "stopped_early", student.curve, {})
+
+
+def _in_precision(optim_wrapper: Mapping[str, Any], precision: Precision) -> dict[str, Any]:
+    """The optimiser's configuration with mmengine's automatic mixed precision where asked for; the losses stay in float32."""
+    if precision == "fp32":
+        return dict(optim_wrapper)
+    if not torch.cuda.is_available():
+        raise RepriseError(f"precision={precision} needs a GPU: mmengine has no mixed precision on a CPU; use fp32")
+    mixed = (
+        {"dtype": "float16", "loss_scale": "dynamic"}
+        if precision == "fp16"
+        else {"dtype": "bfloat16", "loss_scale": 1.0}
+    )
+    return {**optim_wrapper, **mixed, "type": "AmpOptimWrapper"}
 
 
 def _write(path: Path, text: str) -> None:

@@ -207,14 +207,32 @@ def test_stages_divide_the_iterations() -> None:
     assert [(part.start, part.end, part.recipe.iterations) for part in job.segments] == [(0, 3, 3), (3, 5, 2)]
 
 
-def _save_often(patch: pytest.MonkeyPatch) -> None:
-    """A checkpoint after every iteration."""
-    patch.setattr("benchmarks.coco.harness.SAVE_EVERY", 1)
-
-
 def test_a_finished_part_is_kept_for_going_on(tmp_path: Path) -> None:
     run = planned("plain")
     pair, training = task(PAIR), TrainingSettings(**{**run.training, "kd_range": (0.1, 2.0)})
     kind = registered_methods("distillation")["plain"]
     train_run(Job(run, pair, kind(kind.Settings()), training, []), tmp_path, lambda progress: None)
     assert (tmp_path / "part-0" / STATE).exists()
+
+
+def test_mixed_precision_needs_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(RepriseError, match="precision=bf16 needs a GPU"):
+        trained(planned("plain", precision="bf16"), tmp_path)
+
+
+def test_a_stage_starts_with_its_own_schedule_and_a_fresh_optimiser(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _save_often(monkeypatch)
+    trained(planned("dfmsd", iterations=8), tmp_path, stop=6)
+    first, second = (torch.load(tmp_path / part / STATE, weights_only=True) for part in ("part-0", "part-1"))
+    assert first["param_schedulers"][0]["last_step"] == 3
+    assert second["param_schedulers"][0]["last_step"] == 1
+    rates = [kept["optimizer"]["param_groups"][0]["lr"] for kept in (first, second)]
+    assert rates[0] < 0.001 < rates[1]  # the end of one cycle, the beginning of the next
+
+
+def _save_often(patch: pytest.MonkeyPatch) -> None:
+    """A checkpoint after every iteration."""
+    patch.setattr("benchmarks.coco.harness.SAVE_EVERY", 1)
