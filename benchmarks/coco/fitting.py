@@ -24,12 +24,14 @@ class Scored(NamedTuple):
     found: list[dict[str, Json]]
 
 
-def batches(part: Part, recipe: Recipe, iterations: int, seed: int, workers: int = 0) -> DataLoader[Any]:
-    """The training batches of `iterations` iterations; their order and augmentation follow from the seed."""
+def batches(
+    part: Part, recipe: Recipe, iterations: int, seed: int, *, first: int = 0, workers: int = 0
+) -> DataLoader[Any]:
+    """The training batches of `iterations` iterations from `first` on; order and augmentation follow from the seed."""
     source = coco_pictures(
         part.truth.path, part.folder, list(part.truth.categories.values()), recipe.train_pipeline, recipe.filter_cfg
     )
-    return training_loader(source, recipe.batch_size, iterations, seed, workers)
+    return training_loader(source, recipe.batch_size, iterations, seed, first=first, workers=workers)
 
 
 def trainable_images(part: Part, filter_cfg: Mapping[str, Any]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -43,6 +44,7 @@ class StudentRun(Watcher):
 
     def __init__(self, job: Job, folder: Path, report: Callable[[Progress], None], cpus: int = 1) -> None:
         self.job, self.folder, self.report, self.cpus = job, folder, report, cpus
+        self.pictures = 0
         self.curve: list[Point] = []
         self.sums: dict[str, float] = {}
         self.scores: tuple[float, ...] | None = None
@@ -102,9 +104,10 @@ class StudentRun(Watcher):
             save_every=SAVE_EVERY,
         )
         workers = self.cpus - 1 if job.task.data == "coco" else 0
-        loader = batches(job.data.train, segment.recipe, plan.iterations, job.seed("batches", number), workers)
-
-        self.distiller, self.offset = distiller, segment.start
+        loader = batches(
+            job.data.train, segment.recipe, plan.iterations, job.seed("batches"), first=segment.start, workers=workers
+        )
+        self.distiller, self.offset, self.pictures = distiller, segment.start, len(loader.dataset)  # type: ignore[arg-type]
         train(distiller, loader, plan, self)
 
     def before(self, iteration: int) -> None:
@@ -189,6 +192,8 @@ class StudentRun(Watcher):
             summary["teacher_AP"] = {"last": own[0]}
         manifest = self._manifest(distiller, known, inherited, cost)
         _write(self.folder / MANIFEST, json.dumps(manifest, indent=1))
+        for warning in manifest["loss_scale"]["warnings"]:
+            logging.getLogger(__name__).warning("%s", warning)  # it goes to the trial's log
         if self.diverged_at is None:
             export_student(student, self.folder / STUDENT, {"run": job.run.key})
         status = "finished" if self.diverged_at is None else "diverged"
@@ -222,6 +227,7 @@ class StudentRun(Watcher):
             "deviations": list(job.whole.deviations),
             "batch_size": job.whole.batch_size,
             "iterations": job.whole.iterations,
+            "pictures": self.pictures,
             "optim_wrapper": dict(job.whole.optim_wrapper),
             "schedulers": [dict(each) for segment in job.segments for each in segment.recipe.schedulers],
             "loss_scale": self._scale(),

@@ -59,27 +59,33 @@ class Pictures(Dataset[Any]):
 
 
 class Batches(Sampler[list[Draw]]):
-    """The batches of iterations `start` to `iterations`: every pass over the set in an order of its own.
+    """The batches of a training of some iterations, which may be the later part of a longer one that begins before `first`.
 
-    `groups` keeps pictures of different groups apart, as mmdet does with upright and wide ones, which would be padded to one
-    another's size. A run that goes on from a checkpoint sets `start` and sees what it would have seen.
+    Every pass over the set has an order of its own. `groups` keeps pictures of different groups apart, as mmdet does with
+    upright and wide ones, which would be padded to one another's size. A run that goes on from a checkpoint sets `start` and
+    sees what it would have seen.
     """
 
     def __init__(
-        self, size: int, batch_size: int, iterations: int, seed: int, groups: Sequence[int] | None = None
+        self,
+        size: int,
+        batch_size: int,
+        iterations: int,
+        seed: int,
+        groups: Sequence[int] | None = None,
+        first: int = 0,
     ) -> None:
         if size < 1:
             raise RepriseError("no picture is left to train on; check the annotation file and the filter")
         self.size, self.batch_size, self.iterations, self.seed, self.groups = size, batch_size, iterations, seed, groups
-        self.start = 0
+        self.first, self.start = first, 0
 
     def __len__(self) -> int:
         return self.iterations - self.start
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        for iteration, numbered in enumerate(itertools.islice(self._whole(), self.iterations)):
-            if iteration >= self.start:
-                yield [Draw(place, self._seed("augmentation", number)) for place, number in numbered]
+        for batch in itertools.islice(self._whole(), self.first + self.start, self.first + self.iterations):
+            yield [Draw(place, self._seed("augmentation", number)) for place, number in batch]
 
     def _whole(self) -> Iterator[list[tuple[int, int]]]:
         """Batches without end, each of places with their numbers in the stream of all pictures drawn."""
@@ -127,11 +133,13 @@ def coco_pictures(
         )
 
 
-def training_loader(source: Any, batch_size: int, iterations: int, seed: int, workers: int = 0) -> DataLoader[Any]:
-    """Batches of a training set, upright pictures and wide ones apart. `seed` fixes order and augmentation."""
+def training_loader(
+    source: Any, batch_size: int, iterations: int, seed: int, *, first: int = 0, workers: int = 0
+) -> DataLoader[Any]:
+    """Batches of a training set, upright pictures and wide ones apart (see `Batches`); `seed` fixes order and augmentation."""
     sides = [source.get_data_info(place) for place in range(len(source))]
     upright = [int(info["width"] < info["height"]) for info in sides]
-    batches = Batches(len(source), batch_size, iterations, seed, upright)
+    batches = Batches(len(source), batch_size, iterations, seed, upright, first)
     return DataLoader(
         Pictures(source),
         batch_sampler=batches,

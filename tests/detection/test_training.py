@@ -98,6 +98,10 @@ def test_batches_from_the_middle_are_those_of_the_whole() -> None:
     rest = Batches(10, 4, 6, seed=5)
     rest.start = 4
     assert list(rest) == whole[4:]
+    later = Batches(10, 4, 3, seed=5, first=2)
+    assert list(later) == whole[2:5]
+    later.start = 1
+    assert list(later) == whole[3:5]
     assert list(Batches(10, 4, 6, seed=6)) != whole
 
 
