@@ -23,7 +23,7 @@ from benchmarks.d4rl.models.behavior import ReverseVariance
 from benchmarks.d4rl.models.behavior_training import BehaviorSettings
 from benchmarks.d4rl.networks import StackedCritics, TanhGaussianActor, copy_of, squash
 from benchmarks.d4rl.optimisers import StackedAdam, TargetUpdate
-from benchmarks.d4rl.presets import DEMO_ACTOR_CRITIC, DEMO_BEHAVIOR, MINI_ACTOR_CRITIC
+from benchmarks.d4rl.presets import DEMO_ACTOR_CRITIC, DEMO_BEHAVIOR, MINI_ACTOR_CRITIC, MINI_MARGIN
 from benchmarks.d4rl.warm_start import LrSchedule, WarmStart, check_warm_start, likelihood_loss
 
 MARGIN_TASKS = frozenset(
@@ -174,7 +174,7 @@ def small(task: str) -> dict[str, Json]:
 
 def mini(task: str) -> dict[str, Json]:
     """The recipe of tier `mini`, for every task alike: that of the small tiers, wider, longer, with the published discount."""
-    return {**small(task), **MINI_ACTOR_CRITIC}
+    return {**small(task), **MINI_ACTOR_CRITIC, "limit_offset": MINI_MARGIN}
 
 
 @register

@@ -81,23 +81,28 @@ def export(
     sweep: Annotated[list[str] | None, typer.Option(help="Only the runs of this sweep; repeatable.")] = None,
     tier: Annotated[str | None, typer.Option(help="Only the runs of this tier.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the files; by default <home>/records.")] = None,
+    keys: Keys = None,
 ) -> None:
     """Write finished runs from MLflow as records: a JSON line each, a file per sweep."""
     folder = (out or home() / "records").absolute()
-    for path, count in export_records(folder, sweep or (), tier):
+    for path, count in export_records(folder, sweep or (), tier, chosen_keys((), keys)):
         typer.echo(f"wrote {path} ({count} runs)")
 
 
-def export_records(folder: Path, sweeps: Collection[str] = (), tier: str | None = None) -> list[tuple[Path, int]]:
+def export_records(
+    folder: Path, sweeps: Collection[str] = (), tier: str | None = None, keys: Collection[str] | None = None
+) -> list[tuple[Path, int]]:
     """Write `<folder>/<sweep>.jsonl` for every sweep in the tracking store (or those named): paths and numbers of runs.
 
-    A file is replaced whole. Raises RepriseError where the store cannot be read or no run fits.
+    `keys`, where given, are the only runs written: a sweep whose settings changed leaves its earlier runs in the store. A file
+    is replaced whole. Raises RepriseError where the store cannot be read or no run fits.
     """
     by_sweep: dict[str, list[RunResult]] = {}
     for _, result in find():
         labels = result.run.labels
         name = labels.get("sweep", "unnamed")
-        if (not sweeps or name in sweeps) and tier in (None, labels.get("tier")):
+        asked = keys is None or result.run.key in keys
+        if asked and (not sweeps or name in sweeps) and tier in (None, labels.get("tier")):
             by_sweep.setdefault(name, []).append(result)
     missing = set(sweeps) - set(by_sweep)
     if missing or not by_sweep:

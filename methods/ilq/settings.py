@@ -11,7 +11,7 @@ from benchmarks.d4rl.models.behavior_training import BehaviorSettings
 from benchmarks.d4rl.models.dynamics import Penalty, Sample
 from benchmarks.d4rl.models.dynamics_training import DynamicsSettings
 from benchmarks.d4rl.models.limit_actions import LimitActionsSettings, check_count
-from benchmarks.d4rl.presets import DEMO_ACTOR_CRITIC, DEMO_BEHAVIOR, MINI_ACTOR_CRITIC, published
+from benchmarks.d4rl.presets import DEMO_ACTOR_CRITIC, DEMO_BEHAVIOR, MINI_ACTOR_CRITIC, MINI_MARGIN, published
 from benchmarks.d4rl.warm_start import LrSchedule, check_warm_start
 
 
@@ -194,7 +194,7 @@ def preset_small(task: str) -> dict[str, Json]:
 
 def preset_mini(task: str) -> dict[str, Json]:
     """The recipe of tier `mini`, for every task alike: that of the small tiers, wider, longer, with the published discount."""
-    return {**preset_small(task), **MINI_ACTOR_CRITIC}
+    return {**preset_small(task), **MINI_ACTOR_CRITIC, "delta": MINI_MARGIN}
 
 
 SMALL_DYNAMICS: dict[str, Json] = {

@@ -91,6 +91,12 @@ def test_export_writes_a_file_per_sweep_and_refuses_what_is_not_there(
     assert sorted(path.name for path in (tmp_path / "all").iterdir()) == ["one.jsonl", "two.jsonl"]
     call(cli.export, ["--sweep", "two", "--tier", "mini", "--out", str(tmp_path / "some")])
     assert [path.name for path in (tmp_path / "some").iterdir()] == ["two.jsonl"]
+    kept = result(seed=2, sweep="two", tier="mini")
+    store.write(kept)
+    (tmp_path / "keys.json").write_text(kept.run.key)
+    call(cli.export, ["--keys", str(tmp_path / "keys.json"), "--out", str(tmp_path / "chosen")])
+    (line,) = (tmp_path / "chosen" / "two.jsonl").read_text().splitlines()
+    assert kept.run.key in line
     with pytest.raises(RepriseError, match="no finished run of sweep 'three'"):
         call(cli.export, ["--sweep", "three", "--out", str(tmp_path / "none")])
     assert not (tmp_path / "none").exists()
