@@ -27,6 +27,7 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
         "MLFLOW_TRACKING_URI",
         "REPRISE_PLUGINS",
         "REPRISE_COCO",
+        "REPRISE_WIDER",
         "REPRISE_CHECKPOINTS",
         "REPRISE_D4RL",
         "REPRISE_BEHAVIOR",

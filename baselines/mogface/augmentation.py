@@ -1,0 +1,149 @@
+"""Data-anchor sampling as a step of mmdet's pipeline, with SSE's target sizes on demand (specification 3.5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from baselines.mogface.detector import MEAN
+from baselines.mogface.sampling import (
+    ANCHOR_SIDES,
+    choose_crop,
+    cut_faces,
+    das_target,
+    face_sizes,
+    large_enough,
+    resize_factor,
+    sse_target,
+)
+from baselines.mogface.settings import Settings
+from benchmarks.base import RepriseError
+from benchmarks.detection import install_ops
+
+install_ops()
+
+from mmcv.transforms import BaseTransform  # noqa: E402
+from mmdet.registry import TRANSFORMS  # noqa: E402
+from mmdet.structures.bbox import HorizontalBoxes, get_box_tensor  # noqa: E402
+
+INTERPOLATIONS = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_AREA, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
+PER_FACE = ("gt_bboxes_labels", "gt_ignore_flags")
+
+Picture = NDArray[Any]
+
+
+@TRANSFORMS.register_module()
+class DataAnchorSampling(BaseTransform):
+    """Resizes a picture so that one face gets a drawn size, and cuts a square around it.
+
+    Reads and writes img (H, W, 3; BGR) and gt_bboxes with what belongs to each face; randomness comes from numpy's global
+    generator, one number per picture. side: of the square, in pixels. sampling: `das` or `sse`; the others as in `Settings`.
+    """
+
+    def __init__(
+        self,
+        side: int = 640,
+        sampling: str = "das",
+        area_side: int = 12000,
+        sse_main: Any = "P5",
+        sse_low: float = 16.0,
+        min_face: float = 8.0,
+    ) -> None:
+        self.side, self.sampling, self.area_side = side, sampling, area_side
+        self.sse_main, self.sse_low, self.min_face = sse_main, sse_low, min_face
+        self.anchor_sides = [value for value in ANCHOR_SIDES if value <= max(side, ANCHOR_SIDES[0])]
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        rng = np.random.default_rng(np.random.randint(2**31))
+        image = results["img"]
+        faces = get_box_tensor(results["gt_bboxes"]).numpy().astype(np.float64)
+        sized = np.flatnonzero((faces[:, 2:] > faces[:, :2]).all(1))
+        image, faces, kept = self._square(image, faces[sized], rng)
+        enough = large_enough(faces, self.min_face)
+        places = sized[kept][enough]
+        results["img"] = image
+        results["img_shape"] = image.shape[:2]
+        results["gt_bboxes"] = HorizontalBoxes(faces[enough].astype(np.float32))
+        for key in PER_FACE:
+            if key in results:
+                results[key] = results[key][places]
+        return results
+
+    def _square(
+        self, image: Picture, faces: NDArray[np.float64], rng: np.random.Generator
+    ) -> tuple[Picture, NDArray[np.float64], NDArray[Any]]:
+        """The square, its faces, and their places among those given; the whole picture squeezed where no cut holds a face."""
+        height, width = image.shape[:2]
+        kind = INTERPOLATIONS[rng.integers(len(INTERPOLATIONS))]
+        if len(faces):
+            drawn = int(rng.integers(len(faces)))
+            factor = self._factor(float(face_sizes(faces)[drawn]), height, width, rng)
+            high, wide = max(1, round(height * factor)), max(1, round(width * factor))
+            grown = faces * np.array([wide / width, high / height] * 2)
+            corner = choose_crop(grown[drawn], grown, high, wide, self.side, rng)
+            if corner is not None:
+                kept, cut = cut_faces(grown, *corner, self.side)
+                return self._cut(image, (high, wide), corner, kind), cut, np.flatnonzero(kept)
+        squeezed = cv2.resize(image, (self.side, self.side), interpolation=kind)
+        return squeezed, faces * (self.side / np.array([width, height, width, height])), np.arange(len(faces))
+
+    def _factor(self, size: float, height: int, width: int, rng: np.random.Generator) -> float:
+        if self.sampling == "sse":
+            target = sse_target(rng, self.sse_main, self.sse_low)
+        else:
+            target = das_target(size, rng, self.anchor_sides)
+        return resize_factor(target, size, height, width, self.area_side)
+
+    def _cut(self, image: Picture, size: tuple[int, int], corner: tuple[int, int], kind: int) -> Picture:
+        """The square of the picture resized to (rows, columns), padded with the mean colour.
+
+        A picture that grows is never resized as a whole: at most 12000^2 pixels would be made for 640^2.
+        """
+        (high, wide), (left, top), side = size, corner, self.side
+        canvas = np.empty((side, side, 3), image.dtype)
+        canvas[:] = np.round(MEAN[::-1]).astype(image.dtype)
+        x, y, right, bottom = max(0, left), max(0, top), min(wide, left + side), min(high, top + side)
+        if x >= right or y >= bottom:
+            return canvas
+        scale_x, scale_y = wide / image.shape[1], high / image.shape[0]
+        if scale_x <= 1.0:
+            part = cv2.resize(image, (wide, high), interpolation=kind)[y:bottom, x:right]
+        else:
+            # Pixel centres: output j shows the picture at (j + x + 0.5) / scale - 0.5.
+            back = np.array([[1 / scale_x, 0, (x + 0.5) / scale_x - 0.5], [0, 1 / scale_y, (y + 0.5) / scale_y - 0.5]])
+            flags = (cv2.INTER_LINEAR if kind == cv2.INTER_AREA else kind) | cv2.WARP_INVERSE_MAP
+            part = cv2.warpAffine(image, back, (right - x, bottom - y), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        canvas[y - top : bottom - top, x - left : right - left] = part
+        return canvas
+
+
+def training_steps(settings: Settings, side: int | None = None) -> list[dict[str, Any]]:
+    """The augmentation between loading and packing: photometric distortion, sampling, mirror; or the mirror alone.
+
+    side: of the pictures of these steps, where it varies (`sampling.picture_side`). Raises RepriseError where `multi_size`
+    asks for one and none is given, or the other way round.
+    """
+    if settings.multi_size != (side is not None):
+        given = "no side is given" if side is None else f"the side {side} is given"
+        raise RepriseError(
+            f"multi_size is {settings.multi_size} and {given}; give the side of each batch just where it varies"
+        )
+    mirror = {"type": "RandomFlip", "prob": 0.5}
+    if settings.sampling == "none":
+        return [mirror]
+    return [
+        {"type": "PhotoMetricDistortion"},
+        {
+            "type": "DataAnchorSampling",
+            "side": side or settings.crop,
+            "sampling": settings.sampling,
+            "area_side": settings.area_side,
+            "sse_main": settings.sse_main,
+            "sse_low": settings.sse_low,
+            "min_face": settings.min_face,
+        },
+        mirror,
+    ]

@@ -1,0 +1,1 @@
+"""Face detection: WIDER FACE and SynthFaces data, the official metric, AFW, PASCAL face and FDDB."""
