@@ -24,7 +24,7 @@ def notes_of(spec: MethodTableSpec, selection: Selection, claims: Sequence[Claim
     labels = {row.id: row.label for row in spec.rows if row.id is not None}
     found = [
         *standing_notes(spec.claims, selection),
-        Note("Gain", _gain(spec)),
+        Note("Gain", _gain(spec, bool(claims))),
         *run_notes(selection, labels),
         Note("Published", _published(claims)),
     ]
@@ -65,7 +65,7 @@ def no_gain(label: str, has_runs: bool) -> str:
     return f"No gain: there is no run of the {label} here."
 
 
-def _gain(spec: MethodTableSpec) -> str:
+def _gain(spec: MethodTableSpec, published: bool) -> str:
     parts = []
     for column in spec.columns:
         if column.over is not None:
@@ -73,9 +73,10 @@ def _gain(spec: MethodTableSpec) -> str:
             parts.append(
                 f"'{column.label}' is {column.metric} less that of the {label} of the same seed, the mean over seeds with its "
                 f"95 % interval (Student's t over the paired differences; none below {FEWEST_SEEDS} seeds). A gain whose "
-                f"interval contains 0 is within noise. Published: {column.metric} less that of the {label} in the same "
-                "published table."
+                f"interval contains 0 is within noise."
             )
+            if published:
+                parts.append(f"Published: {column.metric} less that of the {label} in the same published table.")
     return " ".join(parts)
 
 

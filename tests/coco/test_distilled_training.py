@@ -28,6 +28,9 @@ class Drawn:
     def __len__(self) -> int:
         return 8
 
+    def get_data_info(self, place: int) -> dict[str, int]:
+        return {"width": tiny.SIDE, "height": tiny.SIDE}
+
     def __getitem__(self, place: int) -> dict[str, Any]:
         return {key: values[place % 2] for key, values in tiny.batch(place).items()}
 

@@ -236,3 +236,10 @@ def test_a_stage_starts_with_its_own_schedule_and_a_fresh_optimiser(
 def _save_often(patch: pytest.MonkeyPatch) -> None:
     """A checkpoint after every iteration."""
     patch.setattr("benchmarks.coco.harness.SAVE_EVERY", 1)
+
+
+def test_distilling_is_expected_to_cost_more_than_training_and_a_gpu_run_was_not_measured() -> None:
+    plain, distilled = BENCHMARK.cost(planned("plain", iterations=100)), BENCHMARK.cost(planned("l2", iterations=100))
+    assert plain is not None
+    assert distilled is not None
+    assert 6.0 < plain < distilled < 60.0
