@@ -10,13 +10,14 @@ from typing import Annotated
 import typer
 
 from benchmarks.base import RepriseError, RunResult, home
+from benchmarks.whole_file import write_whole
 from results import published
 from results.collect import collect, find
 from results.method_spec import MethodTableSpec
 from results.method_table import method_table
 from results.options import Keys, Out, Records, Where
 from results.paper_table import paper_table
-from results.record_files import write_records, write_whole
+from results.record_files import write_records
 from results.render import RENDERERS, render
 from results.render.terminal import print_table
 from results.run_figures import RunFigures

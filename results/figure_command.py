@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from benchmarks.base import home
+from benchmarks.whole_file import write_whole
 from results import published_curves
 from results.collect import collect
 from results.curve_table import curve_table, subtitle
 from results.curves import panels
 from results.figure_spec import load_figure
 from results.options import Keys, Out, Records, Where
-from results.record_files import write_whole
 from results.render import RENDERERS, render
 from results.render.small_multiples import draw
 from results.render.terminal import print_table

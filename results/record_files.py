@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.base import Json, RepriseError, RunResult
+from benchmarks.whole_file import write_whole
 
 
 class Found(NamedTuple):
@@ -54,23 +53,6 @@ def write_records(path: Path, results: Iterable[RunResult]) -> int:
     ordered = sorted(results, key=lambda result: (result.run.task, result.run.method, result.run.seed, result.run.key))
     write_whole(path, "".join(_line(result.to_json()) for result in ordered))
     return len(ordered)
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file under a temporary name beside it and rename it: nobody ever sees half of it.
-
-    Text becomes UTF-8, its line ends as they are.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content.encode("utf-8") if isinstance(content, str) else content)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _line(record: Json) -> str:

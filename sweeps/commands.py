@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.base import RepriseError, home
+from benchmarks.whole_file import write_whole
 from sweeps.matrix import Campaign, narrow
 from sweeps.registry import discover
 from sweeps.schema import load_sweep
@@ -133,10 +134,7 @@ def status(
 def _remember(standing: Standing) -> None:
     """Keep what the sweep last asked for, so that tables can show its runs alone: `<home>/sweeps/<name>.json`."""
     path = home() / "sweeps" / f"{standing.matrix.sweep.name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(".tmp")
-    scratch.write_text(json.dumps(as_json(standing), indent=1))
-    scratch.replace(path)
+    write_whole(path, json.dumps(as_json(standing), indent=1))
 
 
 # -- from words to a sweep ---------------------------------------------------------------------------------------------

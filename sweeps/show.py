@@ -9,6 +9,7 @@ import typer
 
 from benchmarks.base import RepriseError, home
 from benchmarks.detection.showable import Showable
+from benchmarks.whole_file import write_whole
 from sweeps.commands import Plugins
 from sweeps.housekeeping import by_key
 from sweeps.playing import member
@@ -37,8 +38,7 @@ def show(
     if path.suffix != ".png":
         raise RepriseError(f"--out {path}: the sheet is a .png file")
     drawn = benchmark.sheet(chosen, folder.training, count, threshold)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(drawn)
+    write_whole(path, drawn)
     label = chosen.labels.get("label", chosen.method)
     typer.echo(f"{label} on {chosen.task}, seed {chosen.seed}: {path}")
     return 0

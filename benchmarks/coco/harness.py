@@ -27,6 +27,7 @@ from benchmarks.detection.checkpoints import export_student
 from benchmarks.detection.complexity import measure
 from benchmarks.detection.configs import build_detector
 from benchmarks.detection.training import Plan, Watcher, finite, train
+from benchmarks.whole_file import write_whole
 
 PREDICTIONS = "predictions.json"
 STUDENT = "student.pth"
@@ -153,7 +154,7 @@ class StudentRun(Watcher):
         scored = score(distiller.student, self.job.data.val, list(whole.test_pipeline), whole.test_batch_size)
         self.scores = (scored.figures["AP"],)
         self.curve += [Point(name, done, value) for name, value in scored.figures.items()]
-        _write(self.folder / PREDICTIONS, json.dumps(scored.found))
+        write_whole(self.folder / PREDICTIONS, json.dumps(scored.found))
         return scored.figures
 
     def state(self) -> Json:
@@ -191,7 +192,7 @@ class StudentRun(Watcher):
         if own:
             summary["teacher_AP"] = {"last": own[0]}
         manifest = self._manifest(distiller, known, inherited, cost)
-        _write(self.folder / MANIFEST, json.dumps(manifest, indent=1))
+        write_whole(self.folder / MANIFEST, json.dumps(manifest, indent=1))
         for warning in manifest["loss_scale"]["warnings"]:
             logging.getLogger(__name__).warning("%s", warning)  # it goes to the trial's log
         if self.diverged_at is None:
@@ -259,10 +260,3 @@ def _in_precision(optim_wrapper: Mapping[str, Any], precision: Precision) -> dic
         else {"dtype": "bfloat16", "loss_scale": 1.0}
     )
     return {**optim_wrapper, **mixed, "type": "AmpOptimWrapper"}
-
-
-def _write(path: Path, text: str) -> None:
-    """A whole file or none."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_text(text)
-    scratch.replace(path)

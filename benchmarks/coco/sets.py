@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from benchmarks.base import Artifact, DatasetRef, RepriseError, content_key
 from benchmarks.coco.annotations import Annotations
-from benchmarks.coco.file_hash import file_hash
 from benchmarks.coco.pairs import PairTask
 from benchmarks.coco.real_coco import coco_root, load_split
 from benchmarks.coco.settings import TrainingSettings
 from benchmarks.coco.synth import Split, image_folder, load_synth, synth_artifact, synth_dataset
+from benchmarks.file_hash import file_hash
 
 KINDS = {"synthcoco": "drawn", "coco": "COCO 2017"}
 """What a table calls the data; only `COCO 2017` is compared with published numbers."""

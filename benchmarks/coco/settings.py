@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from benchmarks.base import RepriseError
+from benchmarks.coco.distillation.loss_scale import PUBLISHED_RANGE
 from benchmarks.coco.synth import SynthSettings
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -41,7 +42,7 @@ class TrainingSettings:
     on_mismatch: Literal["error", "renormalise", "ignore"] = "error"
     min_probe_ap: float = 5.0
     allow_teacher_mismatch: bool = False
-    kd_range: tuple[float, float] = (0.1, 2.0)
+    kd_range: tuple[float, float] = PUBLISHED_RANGE
     teachers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import colorsys
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,13 +12,13 @@ from pycocotools import mask as rle
 
 from benchmarks.base import Json, RepriseError
 from benchmarks.coco.annotations import Annotations
+from benchmarks.contact_sheet import INK, PAPER, fitted, sheet_of
 
 Colour = tuple[int, int, int]
 Box = tuple[float, float, float, float]
 Entries = Sequence[Mapping[str, Json]]
 
-_GAP, _LINE, _LETTERS = 6, 2, 11
-_PAPER, _INK = (255, 255, 255), (20, 20, 20)
+_LINE, _LETTERS = 2, 11
 _CROWD_TINT = 0.45
 
 
@@ -52,7 +51,7 @@ def sheet(
         with Image.open(folder / known[identity]["file_name"]) as opened:
             here = None if found is None else found[identity]
             cells.append(_cell(opened.convert("RGB"), objects[identity], here, side, truth.categories, colours))
-    return _png(_arranged(cells, columns))
+    return sheet_of(cells, columns)
 
 
 def _by_image(entries: Entries, images: Sequence[int]) -> dict[int, list[Mapping[str, Json]]]:
@@ -74,11 +73,10 @@ def _cell(
 ) -> Image.Image:
     scale = side / picture.width
     picture = _with_crowds(picture, [entry for entry in objects if entry["iscrowd"]])
-    sharp = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
-    cell = picture.resize((side, max(1, round(picture.height * scale))), sharp)
+    cell = fitted(picture, side)
     pen = ImageDraw.Draw(cell)
     for entry in objects:
-        colour = colours[entry["category_id"]] if found is None else _PAPER
+        colour = colours[entry["category_id"]] if found is None else PAPER
         label = names[entry["category_id"]] + (" crowd" if entry["iscrowd"] else "")
         _box(pen, _corners(entry, scale), colour, label if found is None else "", dashed=bool(entry["iscrowd"]))
     for entry in sorted(found or [], key=lambda each: float(each["score"])):
@@ -128,7 +126,7 @@ def _label(pen: ImageDraw.ImageDraw, left: float, top: float, label: str, colour
     place = (max(0.0, min(left, room)), max(0.0, top - _LETTERS - 3))
     red, green, blue = colour
     pen.rectangle(pen.textbbox(place, label, font=font), fill=colour)
-    pen.text(place, label, fill=_INK if 299 * red + 587 * green + 114 * blue > 128_000 else _PAPER, font=font)
+    pen.text(place, label, fill=INK if 299 * red + 587 * green + 114 * blue > 128_000 else PAPER, font=font)
 
 
 def _colours(categories: Sequence[int]) -> dict[int, Colour]:
@@ -138,25 +136,3 @@ def _colours(categories: Sequence[int]) -> dict[int, Colour]:
         red, green, blue = colorsys.hsv_to_rgb(index * 0.618034 % 1, 0.85, 1.0)
         colours[identity] = (round(255 * red), round(255 * green), round(255 * blue))
     return colours
-
-
-def _arranged(cells: Sequence[Image.Image], columns: int) -> Image.Image:
-    """Cells in rows on white; a row is as high as its highest cell."""
-    rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
-    heights = [max(cell.height for cell in row) for row in rows]
-    widest = max((sum(cell.width + _GAP for cell in row) for row in rows), default=0)
-    whole = Image.new("RGB", (widest + _GAP, sum(heights) + _GAP * (len(rows) + 1)), _PAPER)
-    top = _GAP
-    for row, height in zip(rows, heights, strict=True):
-        left = _GAP
-        for cell in row:
-            whole.paste(cell, (left, top))
-            left += cell.width + _GAP
-        top += height + _GAP
-    return whole
-
-
-def _png(picture: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
-    return buffer.getvalue()

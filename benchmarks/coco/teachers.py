@@ -14,14 +14,13 @@ from torch import nn
 
 from benchmarks.base import Artifact, Json, RepriseError, home, stream_seed
 from benchmarks.coco.distillation.contract import DistillationMethod
-from benchmarks.coco.file_hash import file_hash
 from benchmarks.coco.pairs import PairTask, teachers_of
 from benchmarks.coco.recipes import Budget, CocoRecipe, detector_model, prediction_pipeline, recipe
 from benchmarks.coco.scene import CATEGORIES
 from benchmarks.coco.sets import dataset_ref, drawn_parts, open_set
 from benchmarks.coco.settings import TrainingSettings
 from benchmarks.coco.zoo import Detector, checkpoint_path
-from benchmarks.detection.checkpoints import export_student, load_strict
+from benchmarks.detection.checkpoints import export_student, load_strict, sha256_of
 from benchmarks.detection.configs import build_detector
 from benchmarks.detection.training import Plan, Watcher, finite, train
 
@@ -68,7 +67,7 @@ def teacher(detector: Detector, task: PairTask, training: TrainingSettings) -> T
     """The teacher that a task and its settings mean; RepriseError names the checkpoint file where one is missing."""
     if not detector.small:
         path = checkpoint_path(detector)
-        return Teacher(detector, file_hash(path), path)
+        return Teacher(detector, sha256_of(path), path)
     artifact = teacher_artifact(detector, task, training)
     return Teacher(detector, artifact.key, artifact.folder / WEIGHTS, artifact)
 

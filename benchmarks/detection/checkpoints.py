@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pickle
 import re
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.base import Json, RepriseError
+from benchmarks.file_hash import file_hash
 
 SHOWN = 3
 """How many keys a message names."""
@@ -75,8 +75,7 @@ def sha256_of(path: Path) -> str:
     """sha256 (hexadecimal) of a file's bytes. Raises RepriseError where there is no such file."""
     if not path.is_file():
         raise RepriseError(f"{path}: no such checkpoint")
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_hash(path)
 
 
 def _read(path: Path, trusted: bool) -> dict[str, Any]:

@@ -13,7 +13,7 @@ class Recipe:
 
     schedulers: mmengine parameter schedulers with begin, end and milestones in iterations (`by_epoch` False). filter_cfg drops
     training images (mmdet's own rule: without an object, or with a side below 32 pixels). test_batch_size: images predicted
-    at once. find_unused is mmengine's switch for several GPUs.
+    at once.
     """
 
     model: dict[str, Any]

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.base import RepriseError
+from benchmarks.contact_sheet import INK, PAPER, fitted, sheet_of
 from benchmarks.wider_face.annotations import FaceImage
 from benchmarks.wider_face.real_wider import FaceSplit
 
 Colour = tuple[int, int, int]
 
-_GAP, _LETTERS = 6, 11
-_PAPER, _INK = (255, 255, 255), (20, 20, 20)
+_LETTERS = 11
 _OCCLUSION = {-1: (90, 255, 90), 0: (90, 255, 90), 1: (255, 230, 60), 2: (255, 120, 40)}
 _INVALID, _FOUND = (160, 160, 160), (255, 60, 200)
 
@@ -39,9 +38,7 @@ def sheet(
     if beyond:
         raise RepriseError(f"{split.truth.path}: has no picture {beyond[0]}; it has {len(split.truth.images)}, from 0")
     cells = [_cell(split, split.truth.images[place], detections, side, threshold) for place in images]
-    buffer = io.BytesIO()
-    _arranged(cells, columns).save(buffer, format="PNG")
-    return buffer.getvalue()
+    return sheet_of(cells, columns)
 
 
 def _cell(
@@ -49,13 +46,12 @@ def _cell(
 ) -> Image.Image:
     with Image.open(split.folder / image.name) as opened:
         scale = side / opened.width
-        sharp = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
-        cell = opened.convert("RGB").resize((side, max(1, round(opened.height * scale))), sharp)
+        cell = fitted(opened.convert("RGB"), side)
     pen = ImageDraw.Draw(cell)
     labels = zip(image.attribute("invalid").tolist(), image.attribute("occlusion").tolist(), strict=True)
     for box, (invalid, occlusion) in zip(image.boxes, labels, strict=True):
         colour = _INVALID if invalid == 1 else _OCCLUSION[occlusion]
-        _outline(pen, box * scale, colour if detections is None else _PAPER)
+        _outline(pen, box * scale, colour if detections is None else PAPER)
     for *box, score in sorted((detections or {}).get(image.key, ()), key=lambda row: float(row[4])):
         if score >= threshold:
             _outline(pen, np.array(box) * scale, _FOUND, f"{score:.2f}")
@@ -69,20 +65,4 @@ def _outline(pen: ImageDraw.ImageDraw, box: np.ndarray, colour: Colour, label: s
         font = ImageFont.load_default(_LETTERS)
         place = (x, max(0.0, y - _LETTERS - 3))
         pen.rectangle(pen.textbbox(place, label, font=font), fill=colour)
-        pen.text(place, label, fill=_INK, font=font)
-
-
-def _arranged(cells: Sequence[Image.Image], columns: int) -> Image.Image:
-    """Cells in rows on white; a row is as high as its highest cell."""
-    rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
-    heights = [max(cell.height for cell in row) for row in rows]
-    widest = max((sum(cell.width + _GAP for cell in row) for row in rows), default=0)
-    whole = Image.new("RGB", (widest + _GAP, sum(heights) + _GAP * (len(rows) + 1)), _PAPER)
-    top = _GAP
-    for row, height in zip(rows, heights, strict=True):
-        left = _GAP
-        for cell in row:
-            whole.paste(cell, (left, top))
-            left += cell.width + _GAP
-        top += height + _GAP
-    return whole
+        pen.text(place, label, fill=INK, font=font)

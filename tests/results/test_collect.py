@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from benchmarks import whole_file
 from benchmarks.base import RepriseError, RunResult, Tag
-from results import mlflow_store, record_files
+from results import mlflow_store
 from results.collect import collect, find
 from results.record_files import read_records, write_records
 
@@ -175,7 +176,7 @@ def test_records_are_written_whole_or_not_at_all(
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(record_files.os, "replace", fail)
+    monkeypatch.setattr(whole_file.os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
         write_records(path, [result(seed=0), result(seed=1)])
     assert path.read_text() == before

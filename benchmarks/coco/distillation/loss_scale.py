@@ -14,9 +14,6 @@ from benchmarks.base import Json
 PUBLISHED_RANGE = (0.1, 2.0)
 """Healthy ratios of the distillation losses' sum to the task's at published sizes."""
 
-SMALL_RANGE = (0.1, 8.0)
-"""The same for small maps and short schedules."""
-
 
 class LossScale:
     """Gathers losses and gradients of the iterations below `iterations`; `to_json` gives means and warnings.
