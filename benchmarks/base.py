@@ -5,13 +5,15 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 from filelock import FileLock
 
@@ -35,12 +37,23 @@ def unknown(kind: str, name: str, valid: Iterable[str], where: str = "") -> Repr
 
 @dataclass(frozen=True)
 class Metric:
-    """What a task is scored by. `margin` maps a published value to the equivalence margin of the verdicts."""
+    """What a task is scored by. `margin` maps a published value to the equivalence margin of the verdicts.
+
+    `test` says how a published figure is judged (statistics specification, section 3): by the `spread` over seeds; as `exact`, a
+    figure without chance; or only as a `ratio` of two methods measured together. `bounds` are the values it can have at all.
+    """
 
     name: str
     unit: str
     higher_is_better: bool
     margin: Callable[[float], float] = field(repr=False)
+    test: Literal["spread", "exact", "ratio"] = "spread"
+    bounds: tuple[float, float] = (-math.inf, math.inf)
+
+    @property
+    def seeds_needed(self) -> int:
+        """Below this many runs of ours nothing is said of a published figure."""
+        return 1 if self.test == "exact" else 3
 
 
 @dataclass(frozen=True)
@@ -115,7 +128,7 @@ class Run:
     seed: int
     labels: Mapping[str, str] = field(default_factory=dict, compare=False)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """sha256 over everything that determines the result."""
         return content_key(self.identity())
@@ -277,6 +290,13 @@ class Tag:
     LABEL = "reprise.label."
     PROVENANCE = "reprise.provenance."
     RECORD = "record.json"
+    RECORD_HASH = "reprise.record_sha256"
+    SCHEMA = "reprise.schema"
+    IMPORTED = "reprise.imported"
+
+
+SCHEMA_VERSION = 2
+"""Of the member runs in MLflow. 1: without the tags SCHEMA and RECORD_HASH, read as they are; 2: with them."""
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -319,6 +339,10 @@ class Benchmark(Protocol):
 
     def cost(self, run: Run) -> float | None:
         """Expected CPU-seconds of the run trained alone, or None where nobody measured."""
+
+
+NO_DATA = "none"
+"""The dataset's name where a run needs no data."""
 
 
 @dataclass(frozen=True)

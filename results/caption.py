@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from benchmarks.base import NO_DATA
 from results.published import Claim
 from results.selection import Selection
 from results.table import Note
@@ -26,6 +27,8 @@ def caption(spec: PaperSpec, selection: Selection, seeds: Sequence[int], publish
     many = f"mean ± sample standard deviation over {len(seeds)} seeds ({ranges(seeds)})"
     spread = many if len(seeds) > 1 else f"one seed ({seeds[0]})"
     beside = ", beside the published value" if published else ""
+    if set(selection.runs["dataset"]) == {NO_DATA}:
+        return f"{spec.metric_label}{beside}."
     return (
         f"Tier {selection.tier or UNKNOWN}, {tasks} of {len(spec.tasks)} tasks. "
         f"{spec.metric_label} {STATISTICS[statistic]} ({statistic}): {spread}{beside}."
@@ -101,7 +104,10 @@ def _environments(runs: pd.DataFrame) -> str:
 
 
 def _data(runs: pd.DataFrame) -> str:
-    """Every set by name, kind and hash; a name that does not say its task is told it."""
+    """Every set by name, kind and hash; a name that does not say its task is told it. Empty where no run needs data."""
+    runs = runs[runs["dataset"] != NO_DATA]
+    if runs.empty:
+        return ""
     kinds: dict[str, list[str]] = {}
     for task, name, kind, digest in zip(
         runs["task"], runs["dataset"], label_of(runs, "data_kind"), runs["dataset_hash"], strict=True

@@ -1,4 +1,4 @@
-"""The room's commands: `reprise table` and `reprise export`."""
+"""The command `reprise table`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.base import RepriseError, RunResult, home
+from benchmarks.base import home
 from benchmarks.whole_file import write_whole
 from results import published
-from results.collect import collect, find
+from results.collect import collect
 from results.method_spec import MethodTableSpec
 from results.method_table import method_table
 from results.options import Keys, Out, Records, Where
 from results.paper_table import paper_table
-from results.record_files import write_records
 from results.render import RENDERERS, render
 from results.render.terminal import print_table
 from results.run_figures import RunFigures
@@ -76,41 +75,6 @@ def table(
         typer.echo()
         for path in paths:
             typer.echo(f"wrote {path}")
-
-
-def export(
-    sweep: Annotated[list[str] | None, typer.Option(help="Only the runs of this sweep; repeatable.")] = None,
-    tier: Annotated[str | None, typer.Option(help="Only the runs of this tier.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the files; by default <home>/records.")] = None,
-    keys: Keys = None,
-) -> None:
-    """Write finished runs from MLflow as records: a JSON line each, a file per sweep."""
-    folder = (out or home() / "records").absolute()
-    for path, count in export_records(folder, sweep or (), tier, chosen_keys((), keys)):
-        typer.echo(f"wrote {path} ({count} runs)")
-
-
-def export_records(
-    folder: Path, sweeps: Collection[str] = (), tier: str | None = None, keys: Collection[str] | None = None
-) -> list[tuple[Path, int]]:
-    """Write `<folder>/<sweep>.jsonl` for every sweep in the tracking store (or those named): paths and numbers of runs.
-
-    `keys`, where given, are the only runs written: a sweep whose settings changed leaves its earlier runs in the store. A file
-    is replaced whole. Raises RepriseError where the store cannot be read or no run fits.
-    """
-    by_sweep: dict[str, list[RunResult]] = {}
-    for _, result in find():
-        labels = result.run.labels
-        name = labels.get("sweep", "unnamed")
-        asked = keys is None or result.run.key in keys
-        if asked and (not sweeps or name in sweeps) and tier in (None, labels.get("tier")):
-            by_sweep.setdefault(name, []).append(result)
-    missing = set(sweeps) - set(by_sweep)
-    if missing or not by_sweep:
-        wanted = " ".join([*(f"sweep '{name}'" for name in sorted(missing)), *([f"tier '{tier}'"] if tier else [])])
-        raise RepriseError(f"no finished run of {wanted or 'any sweep'} to export; `reprise status` says what there is")
-    paths = {name: folder / f"{name}.jsonl" for name in by_sweep}
-    return [(paths[name], write_records(paths[name], results)) for name, results in sorted(by_sweep.items())]
 
 
 def draw_table(

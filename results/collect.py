@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.base import Json, RepriseError, RunResult, canonical_json
+from benchmarks.record_files import Found, read_records, unique
 from results.mlflow_store import default_tracking_uri, read_store
-from results.record_files import Found, read_records
 
 RUN_COLUMNS = (
     "run_key",
@@ -60,22 +60,6 @@ def find(tracking_uri: str | None = None, records: Path | None = None) -> Iterat
     return unique(chain.from_iterable(sources))
 
 
-def unique(found: Iterable[Found]) -> Iterator[Found]:
-    """Each run once. A key found again with the same values is passed over; with different ones it is an error."""
-    known: dict[str, tuple[str, str]] = {}
-    for place, result in found:
-        key, values = result.run.key, _values(result)
-        first, before = known.setdefault(key, (place, values))
-        if before != values:
-            run = result.run
-            raise RepriseError(
-                f"run {key[:12]} ({run.method} on {run.task}, seed {run.seed}) has two different results: "
-                f"{first} and {place}; find out which one is wrong and remove it"
-            )
-        if first == place:
-            yield Found(place, result)
-
-
 def tidy(found: Iterable[Found], *, curves: bool = True) -> pd.DataFrame:
     """The table of `collect` from results at hand; an empty one has the columns and no rows."""
     runs: list[dict[str, Json]] = []
@@ -92,13 +76,6 @@ def tidy(found: Iterable[Found], *, curves: bool = True) -> pd.DataFrame:
     table = about.astype({"run_key": object}).merge(measured, on="run_key", how="inner", validate="1:m")
     rest = [name for name in table.columns if name not in (*RUN_COLUMNS, *VALUE_COLUMNS)]
     return table[[*RUN_COLUMNS, *VALUE_COLUMNS, *rest]]
-
-
-def _values(result: RunResult) -> str:
-    """What must be equal when a run is found twice; repr, because a diverged run may hold NaN."""
-    summary = {metric: dict(sorted(statistics.items())) for metric, statistics in sorted(result.summary.items())}
-    points = sorted((point.metric, point.step, repr(point.value)) for point in result.curve)
-    return repr((result.status, summary, points))
 
 
 def _run_row(place: str, result: RunResult) -> dict[str, Json]:

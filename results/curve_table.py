@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from results.caption import label_of, ranges, run_notes
-from results.curve_verdict import FEWEST_SEEDS, WINDOW, Direction, Judgement
+from results.curve_verdict import FEWEST_SEEDS, WINDOW, Judgement
 from results.curves import OurCurves, Panel
 from results.figure_spec import FigureSpec
 from results.selection import Selection
 from results.table import Cell, ColumnGroup, Footnotes, HeaderCell, Note, Row, RowGroup, Table
+from results.verdict.words import Direction
 
 NOT_RUN = "not run yet"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import stdtrit
 
 from results.published_curves import PublishedCurve
+from results.verdict.words import Direction
 
 WINDOW = 3
 """Neighbouring evaluations whose mean is judged: one alone is too noisy."""
@@ -20,14 +20,6 @@ FEWEST_SEEDS = 3
 
 QUANTILE = 0.95
 """Of Student's t, on either side: a 90 % interval."""
-
-
-class Direction(StrEnum):
-    """The class of verdicts for rebuilt data and small tiers (statistics specification, section 3)."""
-
-    AGREES = "agrees"
-    DISAGREES = "disagrees"
-    UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True)

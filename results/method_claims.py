@@ -34,11 +34,27 @@ class MethodClaims:
         """What is published for a cell: by the group's first task, and there by the first table, that has it."""
         if row.claim is None or column.claim is None or (column.over is not None and row.reference):
             return None
-        for task in group.claims:
+        for task in column.claims or group.claims:
             for table in self.tables:
                 found = self._claim(table, task, row.claim, column.claim)
                 if found is not None:
-                    return PublishedFigure(found.value, (found,)) if column.over is None else self._gain(found, column)
+                    return self._shown(found, column)
+        return None
+
+    def _shown(self, claim: Claim, column: FigureColumn) -> PublishedFigure | None:
+        """A claim as the column shows it: as it stands, or beside that of another row in the same table."""
+        if column.over is not None:
+            return self._gain(claim, column)
+        return PublishedFigure(claim.value, (claim,)) if column.times is None else self._multiple(claim, column)
+
+    def _multiple(self, claim: Claim, column: FigureColumn) -> PublishedFigure | None:
+        """How many times the row's own claim a claim is, whichever tables of this specification they stand in."""
+        assert column.times is not None
+        name = self.spec.row(column.times).claim
+        for table in self.tables:
+            base = None if name is None else self._claim(table, claim.task, name, claim.metric)
+            if base is not None:
+                return PublishedFigure(claim.value / base.value, (claim, base))
         return None
 
     def _gain(self, claim: Claim, column: FigureColumn) -> PublishedFigure | None:
@@ -62,7 +78,9 @@ def _refuse_unknown(spec: MethodTableSpec, claims: pd.DataFrame, tables: list[st
     for group in spec.groups:
         for task in group.claims:
             _refuse("published task", task, shown["task"], f"{where}, {group.task}")
-    tasks = {task for group in spec.groups for task in group.claims}
+    tasks = {task for group in spec.groups for task in group.claims} | {
+        task for column in spec.columns for task in column.claims
+    }
     shown = shown[shown["task"].isin(tasks)]
     if not tasks:
         return

@@ -13,17 +13,30 @@ from results.table_spec import Decimals, PaperSpec, refuse_twice
 class MethodGroup(Part):
     """A task of ours as rows under one head (`label`, by default the task with an arrow for `->`).
 
-    `claims` are its names among the published tasks, the first that has a number wins; none: nothing is published.
+    `claims` are its names among the published tasks, the first that has a number wins; none: nothing is published. `suffix`:
+    what follows the name of a `measured` column's metric in this group (`:orig`), where one run is tested in several ways;
+    a row then needs one of these figures. `always`: shown beside other groups of its task even where none of our runs has any.
     """
 
     task: Text
     label: str = ""
     claims: list[Text] = []
+    suffix: str = ""
+    always: bool = False
 
     @property
     def head(self) -> str:
         """The head in words."""
         return self.label or self.task.replace("->", " → ")
+
+    @property
+    def key(self) -> str:
+        """What programs call the group."""
+        return self.task + self.suffix
+
+    def metric(self, column: FigureColumn) -> str:
+        """The metric of the runs that a column shows in this group."""
+        return column.metric + self.suffix if column.measured else column.metric
 
 
 class MethodRow(Part):
@@ -50,14 +63,19 @@ class MethodRow(Part):
 class FigureColumn(Part):
     """A metric of the runs, and its name among the claims (None: nothing published is shown).
 
-    `over` makes the column the gain of that metric over the row of that id. Ours is divided by `divisor` before it is shown.
-    Without `higher_is_better` nothing is marked; without `spread` no deviation over seeds is shown.
+    `over` makes the column the gain of that metric over the row of that id, `times` its multiple of that row's. Ours is divided
+    by `divisor` before it is shown. Without `higher_is_better` nothing is marked; without `spread` no deviation over seeds is
+    shown. `claims`: the column's own names among the published tasks, where a group's are not (a model's cost). `measured`:
+    the metric's name ends in the group's suffix.
     """
 
     metric: Text
     label: Text
     claim: Text | None = None
     over: Text | None = None
+    times: Text | None = None
+    claims: list[Text] = []
+    measured: bool = False
     higher_is_better: bool | None = None
     decimals: Decimals | None = None
     divisor: Annotated[float, Field(gt=0)] = 1.0
@@ -66,7 +84,9 @@ class FigureColumn(Part):
     @property
     def key(self) -> str:
         """What programs call the column."""
-        return self.metric if self.over is None else f"{self.metric}-over-{self.over}"
+        if self.over is not None:
+            return f"{self.metric}-over-{self.over}"
+        return self.metric if self.times is None else f"{self.metric}-times-{self.times}"
 
 
 class MethodTableSpec(PaperSpec):
@@ -83,7 +103,7 @@ class MethodTableSpec(PaperSpec):
 
     @model_validator(mode="after")
     def _fits_together(self) -> MethodTableSpec:
-        refuse_twice("task", self.tasks)
+        refuse_twice("task", [group.key for group in self.groups])
         refuse_twice("row", self.variants)
         refuse_twice("row label", [row.label for row in self.rows])
         refuse_twice("column", [column.key for column in self.columns])
@@ -91,6 +111,10 @@ class MethodTableSpec(PaperSpec):
         for column in self.columns:
             if column.over is not None and column.over not in self.variants:
                 raise ValueError(f"column '{column.label}' is a gain over '{column.over}', which is the id of no row")
+            if column.times is not None and column.times not in self.variants:
+                raise ValueError(
+                    f"column '{column.label}' is a multiple of '{column.times}', which is the id of no row"
+                )
         for row in self.rows:
             for metric in row.carried:
                 if metric not in metrics:
@@ -99,7 +123,7 @@ class MethodTableSpec(PaperSpec):
 
     @property
     def tasks(self) -> list[str]:
-        return [group.task for group in self.groups]
+        return list(dict.fromkeys(group.task for group in self.groups))
 
     @property
     def variants(self) -> list[str]:
@@ -109,7 +133,8 @@ class MethodTableSpec(PaperSpec):
     def metrics(self) -> list[str]:
         """Every metric that the table reads from runs, once."""
         carried = [metric for row in self.rows for metric in row.carried.values()]
-        return list(dict.fromkeys([*(column.metric for column in self.columns), *carried]))
+        own = [group.metric(column) for group in self.groups for column in self.columns]
+        return list(dict.fromkeys([*own, *carried]))
 
     def row(self, variant: str) -> MethodRow:
         """The row of a variant."""

@@ -52,8 +52,7 @@ class _Builder:
         self.runs = dict(iter(selection.runs.groupby(["task", "variant"], sort=False)))
         self.footnotes = Footnotes()
         self.shown: list[Claim] = []
-        tasks = set(selection.runs["task"])
-        self.groups = [group for group in spec.groups if all_tasks or group.task in tasks]
+        self.groups = [group for group in spec.groups if all_tasks or self.measured(group)]
 
     def table(self) -> Table:
         drawn = [(self.group_head(group), self.lines(group)) for group in self.groups]
@@ -73,6 +72,22 @@ class _Builder:
             contest="in each column, among the methods of a group",
         )
 
+    def measured(self, group: MethodGroup) -> bool:
+        """Whether runs of ours have a figure of the group: its task was run, and tested in the group's way."""
+        if group.always:
+            return group.task in set(self.selection.runs["task"])
+        columns = [self.spec.columns[place] for place in self.telling(group)]
+        return any(
+            self.figures.of(group.task, variant, group.metric(column))
+            for variant in self.spec.variants
+            for column in columns
+        )
+
+    def telling(self, group: MethodGroup) -> list[int]:
+        """The places of the columns without which a row has nothing to say in a group."""
+        columns = enumerate(self.spec.columns)
+        return [place for place, column in columns if column.measured or not group.suffix]
+
     def column(self, column: FigureColumn, published: bool, headed: bool) -> ColumnGroup:
         """A figure's head over `ours` and, where there is any, `published`; no word where nothing at all is published."""
         heads = [HeaderCell(OURS if headed else "", OURS)]
@@ -82,15 +97,15 @@ class _Builder:
 
     def group_head(self, group: MethodGroup) -> HeaderCell:
         marks: tuple[str, ...] = ()
-        elsewhere = group.claims and group.claims[0] != group.task
+        elsewhere = group.claims and group.claims[0] not in (group.task, group.head)
         if elsewhere and any(self.claims.figure(group, *place) for place in self.places(group)):
             marks = (self.footnotes.mark(f"The published values beside it are those of {group.claims[0]}."),)
-        return HeaderCell(group.head, group.task, marks)
+        return HeaderCell(group.head, group.key, marks)
 
     def lines(self, group: MethodGroup) -> list[_Line]:
         """The rows of a group that have something to show, marked."""
         lines = [self.line(group, row) for row in self.rows(group)]
-        lines = [line for line in lines if any(cell.value is not None or cell.words for cell in _cells(line))]
+        lines = [line for line in lines if any(map(_shown, _cells(line, self.telling(group))))]
         for place, column in enumerate(self.spec.columns):
             lines = self.marked(lines, place, column)
         return lines
@@ -157,6 +172,8 @@ class _Builder:
             return Cell()
         if column.over is not None:
             return Cell() if row.reference else self.gain(group, row.id, column, column.over)
+        if column.times is not None:
+            return self.multiple(group, row.id, column, column.times)
         values = list(self.values(group, row.id, column).values())
         if not values:
             return Cell()
@@ -166,7 +183,7 @@ class _Builder:
 
     def values(self, group: MethodGroup, variant: str, column: FigureColumn) -> dict[int, float]:
         """Seed -> the column's figure as it is shown."""
-        found = self.figures.of(group.task, variant, column.metric)
+        found = self.figures.of(group.task, variant, group.metric(column))
         return {seed: value / column.divisor for seed, value in found.items()}
 
     def decimals(self, column: FigureColumn) -> int:
@@ -204,16 +221,23 @@ class _Builder:
             interval=gain.interval,
         )
 
+    def multiple(self, group: MethodGroup, variant: str, column: FigureColumn, of: str) -> Cell:
+        """How many times another row's mean a row's mean is."""
+        values, reference = self.values(group, variant, column), self.values(group, of, column)
+        if not values or not reference:
+            return Cell()
+        return Cell(fmean(values.values()) / fmean(reference.values()))
+
     def published(self, group: MethodGroup, row: MethodRow, column: FigureColumn) -> Cell:
         found = self.claims.figure(group, row, column)
         if found is None:
             return Cell()
         self.shown += found.claims
-        return Cell(found.value, n=found.claims[0].n_seeds, footnotes=self.claim_marks(group, found))
+        return Cell(found.value, n=found.claims[0].n_seeds, footnotes=self.claim_marks(group, column, found))
 
-    def claim_marks(self, group: MethodGroup, found: PublishedFigure) -> tuple[str, ...]:
+    def claim_marks(self, group: MethodGroup, column: FigureColumn, found: PublishedFigure) -> tuple[str, ...]:
         """The mark of what a reader must know of a published figure: of its first claim of which there is something to know."""
-        texts = [claim_footnote(claim, group.claims[0]) for claim in found.claims]
+        texts = [claim_footnote(claim, (column.claims or group.claims)[0]) for claim in found.claims]
         return tuple(self.footnotes.mark(text) for text in [text for text in texts if text][:1])
 
 
@@ -224,8 +248,13 @@ def _row(line: _Line, both: Sequence[bool]) -> Row:
     return Row(line.head, tuple(cells))
 
 
-def _cells(line: _Line) -> tuple[Cell, ...]:
-    return (*line.ours, *line.published)
+def _cells(line: _Line, places: Sequence[int]) -> list[Cell]:
+    """A row's cells in some columns."""
+    return [cells[place] for cells in (line.ours, line.published) for place in places]
+
+
+def _shown(cell: Cell) -> bool:
+    return cell.value is not None or bool(cell.words)
 
 
 def _replaced(cells: Sequence[Cell], place: int, cell: Cell) -> tuple[Cell, ...]:

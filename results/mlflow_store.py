@@ -5,22 +5,25 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlparse
 
-from benchmarks.base import RepriseError, Tag, home
-from results.record_files import Found, parse_record
+from benchmarks.base import SCHEMA_VERSION, RepriseError, Tag, home
+from benchmarks.record_files import Found, parse_record, text_hash
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run as MlflowRun
 
 LOCK_SECONDS = 5.0
 """How long a busy sqlite database is waited for."""
 
 PAGE = 1000
 """Runs per request."""
+
+TAGS = (Tag.RUN_KEY, Tag.SCHEMA, Tag.RECORD_HASH)
+"""What a Member holds of a run's tags, in its order."""
 
 
 def default_tracking_uri() -> str:
@@ -30,29 +33,34 @@ def default_tracking_uri() -> str:
     return f"sqlite:///{path}" if path else uri
 
 
+class Member(NamedTuple):
+    """A finished member run of a store. `schema` and `record_hash` are empty where an older Reprise wrote it."""
+
+    run_id: str
+    artifacts: str
+    key: str
+    schema: str
+    record_hash: str
+
+
 def read_store(uri: str) -> Iterator[Found]:
     """Every finished member run of a store, from its artifact `record.json`, oldest first.
 
-    A member run is one tagged `reprise.run_key`. Raises RepriseError where the store is missing, locked, no MLflow store or
-    without any such run, and where a run's record is missing or belongs to another run.
+    A member run is one tagged `reprise.run_key`. Runs of schema 1, which lack the tags `reprise.schema` and
+    `reprise.record_sha256`, are read as they are: all that is known of a run is in its record. Raises RepriseError where the
+    store is missing, locked, no MLflow store or without any such run, and where a run's record is missing, altered or of
+    another run, or the run of a schema to come.
     """
     check_sqlite(uri)
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    import mlflow  # two seconds: only for those who read a store
-
-    try:
-        client = mlflow.MlflowClient(tracking_uri=uri)
-        runs = list(_member_runs(client))
-    except mlflow.exceptions.MlflowException as error:
-        raise RepriseError(f"{uri}: MLflow cannot read this store: {_first_line(error)}") from error
-    if not runs:
+    path = sqlite_path(uri)
+    members = _asked(uri) if path is None else _selected(path)
+    if not members:
         raise RepriseError(
             f"{uri} is an MLflow store without any finished Reprise run (none is tagged {Tag.RUN_KEY}); "
             "run a sweep with `reprise run`, or name the right store in MLFLOW_TRACKING_URI"
         )
-    for run in runs:
-        yield _found(client, run, uri)
+    for member in members:
+        yield _found(member, uri)
 
 
 def check_sqlite(uri: str) -> None:
@@ -91,10 +99,43 @@ def sqlite_path(uri: str) -> Path | None:
     return Path(unquote(uri.removeprefix(prefix).split("?")[0])).absolute() if uri.startswith(prefix) else None
 
 
-def _member_runs(client: MlflowClient) -> Iterator[MlflowRun]:
-    experiments = [experiment.experiment_id for experiment in _pages(client.search_experiments)]
+def _selected(path: Path) -> list[Member]:
+    """Straight from MLflow's tables: its client loads every tag, parameter and metric of a run, minutes for 10,000 runs."""
+    query = """
+        select runs.run_uuid, runs.artifact_uri, keys.value, coalesce(schemas.value, ''), coalesce(hashes.value, '')
+        from tags as keys join runs using (run_uuid) join experiments using (experiment_id)
+        left join tags as schemas on schemas.run_uuid = runs.run_uuid and schemas.key = ?
+        left join tags as hashes on hashes.run_uuid = runs.run_uuid and hashes.key = ?
+        where keys.key = ? and keys.value != '' and runs.status = 'FINISHED' and runs.lifecycle_stage = 'active'
+        and experiments.lifecycle_stage = 'active' order by runs.start_time, runs.run_uuid
+    """
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=LOCK_SECONDS)) as connection:
+        return [Member(*row) for row in connection.execute(query, (Tag.SCHEMA, Tag.RECORD_HASH, Tag.RUN_KEY))]
+
+
+def _asked(uri: str) -> list[Member]:
+    """Through MLflow's client, from any other kind of store."""
+    import mlflow  # two seconds: only for those who read such a store
+
     wanted = f"tags.`{Tag.RUN_KEY}` != '' and attributes.status = 'FINISHED'"
-    yield from _pages(client.search_runs, experiments, filter_string=wanted, order_by=["attributes.start_time ASC"])
+    try:
+        client = _client(uri)
+        experiments = [experiment.experiment_id for experiment in _pages(client.search_experiments)]
+        oldest_first = ["attributes.start_time ASC"]
+        runs = list(_pages(client.search_runs, experiments, filter_string=wanted, order_by=oldest_first))
+    except mlflow.exceptions.MlflowException as error:
+        raise RepriseError(f"{uri}: MLflow cannot read this store: {_first_line(error)}") from error
+    return [
+        Member(run.info.run_id, run.info.artifact_uri, *(run.data.tags.get(name, "") for name in TAGS)) for run in runs
+    ]
+
+
+def _client(uri: str) -> MlflowClient:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    import mlflow
+
+    return mlflow.MlflowClient(tracking_uri=uri)
 
 
 def _pages(search: Any, *args: Any, **options: Any) -> Iterator[Any]:
@@ -107,27 +148,38 @@ def _pages(search: Any, *args: Any, **options: Any) -> Iterator[Any]:
             return
 
 
-def _found(client: MlflowClient, run: MlflowRun, uri: str) -> Found:
-    place = f"{uri} run {run.info.run_id}"
-    result = parse_record(_record_text(client, run, place), place)
-    key = run.data.tags[Tag.RUN_KEY]
-    if result.run.key != key:
+def _found(member: Member, uri: str) -> Found:
+    place = f"{uri} run {member.run_id}"
+    again = f"delete this MLflow run (`mlflow runs delete --run-id {member.run_id}`) and run its sweep again"
+    if member.schema and (not member.schema.isdecimal() or int(member.schema) > SCHEMA_VERSION):
+        raise RepriseError(
+            f"{place}: written under schema {member.schema}, this Reprise knows those up to {SCHEMA_VERSION}; install a newer one"
+        )
+    text = _record_text(member, uri, place)
+    if member.schema and text_hash(text) != member.record_hash:
+        raise RepriseError(
+            f"{place}: the {Tag.RECORD} of run {member.key[:12]} was altered after it was written (its sha256 is another); "
+            f"restore it, or {again}"
+        )
+    result = parse_record(text, place)
+    if result.run.key != member.key:
         record = f"its {Tag.RECORD} is of the run {result.run.key[:12]}"
-        raise RepriseError(f"{place}: tagged {key[:12]}, but {record}; delete this MLflow run")
+        raise RepriseError(f"{place}: tagged {member.key[:12]}, but {record}; {again}")
     return Found(place, result)
 
 
-def _record_text(client: MlflowClient, run: MlflowRun, place: str) -> str:
+def _record_text(member: Member, uri: str, place: str) -> str:
     """The artifact `record.json`; read straight from a local folder, through MLflow from anywhere else."""
-    location = urlparse(run.info.artifact_uri)
+    location = urlparse(member.artifacts)
     try:
         if location.scheme in ("", "file"):
             return (Path(unquote(location.path)) / Tag.RECORD).read_text(encoding="utf-8")
-        return Path(client.download_artifacts(run.info.run_id, Tag.RECORD)).read_text(encoding="utf-8")
+        return Path(_client(uri).download_artifacts(member.run_id, Tag.RECORD)).read_text(encoding="utf-8")
     except Exception as error:  # MLflow's artifact clients raise what their libraries raise
         raise RepriseError(
-            f"{place}: cannot read {Tag.RECORD} in {run.info.artifact_uri} ({_first_line(error)}); where the database "
-            "was moved without its artifacts, put them back, or read an export with --records"
+            f"{place}: cannot read {Tag.RECORD} in {member.artifacts} ({_first_line(error)}); where the database "
+            "was moved without its artifacts, put them back, or read an export with --records; a run from before there were "
+            "records must be deleted and run again"
         ) from error
 
 

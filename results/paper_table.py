@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from results.caption import caption, notes
-from results.published import Claim, lookup
+from results.published import Claim, first
 from results.selection import Selection
 from results.table import Cell, ColumnGroup, Footnotes, HeaderCell, Row, RowGroup, Table, ranked
 from results.table_spec import ColumnSpec, RowSpec, TableSpec
@@ -130,11 +130,8 @@ class _Builder:
         """The published number of a cell: from the first claim table of the statistic that has one."""
         if task is None or column.claim is None:
             return None
-        for table in self.spec.claims.tables[self.selection.statistic]:
-            found = lookup(self.claims, table, task, column.claim, self.selection.statistic, metric)
-            if found is not None:
-                return found
-        return None
+        statistic = self.selection.statistic
+        return first(self.claims, self.spec.claims.tables[statistic], task, column.claim, statistic, metric)
 
     def shown_claims(self) -> list[tuple[ColumnSpec, Claim]]:
         """Every published number of the rows shown, with its column."""

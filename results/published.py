@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.base import RepriseError
+from benchmarks.base import RepriseError, unknown
+from benchmarks.metrics import METRICS, PERCENT
 
 FOLDER = Path(__file__).parent / "published"
 
@@ -67,7 +69,8 @@ def load(family: str = "offline_rl", folder: Path = FOLDER) -> pd.DataFrame:
 def load_file(path: Path) -> pd.DataFrame:
     """As `load`, from one file."""
     if not path.is_file():
-        raise RepriseError(f"no published numbers at {path}; the families that have some: {_families(path.parent)}")
+        present = ", ".join(families(path.parent)) or "none"
+        raise RepriseError(f"no published numbers at {path}; the families that have some: {present}")
     rows = []
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
@@ -79,6 +82,16 @@ def load_file(path: Path) -> pd.DataFrame:
     frame = frame.astype({"value": float, "spread": float, "n_seeds": "Int64"})
     _refuse_duplicates(frame, path)
     return frame
+
+
+def families(folder: Path = FOLDER) -> list[str]:
+    """The families that have claims."""
+    return sorted(path.stem for path in folder.glob("*.csv") if not path.stem.endswith("_curves"))
+
+
+def load_all(folder: Path = FOLDER) -> pd.DataFrame:
+    """The claims of every family, one after the other, as `load` gives them."""
+    return pd.concat([load(family, folder) for family in families(folder)], ignore_index=True)
 
 
 def lookup(
@@ -104,6 +117,20 @@ def lookup(
             f"{table}: {len(rows)} claims fit ({task}, {method}, {metric}, {statistic}), lines {lines}; keep one"
         )
     return _claim(rows.iloc[0]) if len(rows) else None
+
+
+def first(
+    claims: pd.DataFrame, tables: Sequence[str], task: str, method: str, statistic: str, metric: str
+) -> Claim | None:
+    """As `lookup`, from the first of several tables that has the number."""
+    found = (lookup(claims, table, task, method, statistic, metric) for table in tables)
+    return next((claim for claim in found if claim is not None), None)
+
+
+def as_claims(claims: pd.DataFrame) -> Iterator[tuple[str, Claim]]:
+    """Every row with its family, in their order."""
+    for _, row in claims.iterrows():
+        yield row["family"], _claim(row)
 
 
 def _claim(row: pd.Series) -> Claim:
@@ -141,8 +168,25 @@ def _checked(row: dict[str, str], place: str) -> dict[str, object]:
         raise RepriseError(f"{place}: spread {row['spread']} is negative")
     if row["n_seeds"] and not (row["n_seeds"].isdecimal() and int(row["n_seeds"]) > 0):
         raise RepriseError(f"{place}: n_seeds '{row['n_seeds']}' is not a positive whole number")
+    _refuse_implausible(row, value, place)
     seeds = int(row["n_seeds"]) if row["n_seeds"] else None
     return {**row, "value": value, "spread": spread, "n_seeds": seeds}
+
+
+def _refuse_implausible(row: dict[str, str], value: float, place: str) -> None:
+    """A known family has known metrics, and a metric the values it can have; 0.951 is a share and no AP of 95.1 points."""
+    metrics = METRICS.get(row["family"])
+    if metrics is None:
+        return
+    if row["metric"] not in metrics:
+        raise unknown("metric", row["metric"], metrics, place)
+    metric = metrics[row["metric"]]
+    low, high = metric.bounds
+    if not low <= value <= high:
+        limits = f"above 0 {metric.unit}" if high == math.inf else f"{low:g} to {high:g} {metric.unit}"
+        raise RepriseError(f"{place}: {metric.name} {row['value']} cannot be; it has {limits}")
+    if metric.bounds == PERCENT and 0 < value <= 1:
+        raise RepriseError(f"{place}: {metric.name} {row['value']} reads as a share; write it as 0 to 100")
 
 
 def _optional(row: dict[str, str], column: str, place: str) -> float:
@@ -169,8 +213,3 @@ def _refuse_duplicates(frame: pd.DataFrame, path: Path) -> None:
         raise RepriseError(
             f"{path}: lines {lines} claim the same number ({', '.join(map(str, first.iloc[0][list(IDENTITY)]))}); keep one"
         )
-
-
-def _families(folder: Path) -> str:
-    names = sorted(path.stem for path in folder.glob("*.csv") if not path.stem.endswith("_curves"))
-    return ", ".join(names) or "none"

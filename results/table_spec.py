@@ -22,10 +22,14 @@ Decimals = Annotated[int, Field(ge=0, le=6)]
 
 
 class RowSpec(Part):
-    """A task of ours, and its name among the claims (None: nothing published)."""
+    """A task of ours, and its name among the claims (None: nothing published).
+
+    `random` is the score of uniformly random actions: a run at or below twice that did not learn (statistics, section 3).
+    """
 
     task: Text
     claim: str | None = None
+    random: float | None = None
 
 
 class GroupSpec(Part):
@@ -59,16 +63,21 @@ class ClaimsSpec(Part):
     """Where published numbers come from: per statistic the claim tables, the first that has a number wins (none: nothing is
     published).
 
-    `dataset` names the data behind them, `data_kind` the kind of data on which ours may be compared with them.
+    `dataset` names the data behind them, `data_kind` the kind of data on which ours may be compared with them; `environment` the
+    version of the environments (`v2`) where that matters.
     """
 
     dataset: Text
     data_kind: Text
+    environment: Text | None = None
     tables: Annotated[dict[str, list[Text]], Field(min_length=1)]
 
 
 class PaperSpec(Part):
-    """A table of a paper, whatever its layout. The first statistic under `claims.tables` is the default one."""
+    """A table of a paper, whatever its layout. The first statistic under `claims.tables` is the default one.
+
+    `under_test` are the paper's own methods, by the ids of their variants: it claims that they beat the others.
+    """
 
     id: Text
     title: Text
@@ -77,12 +86,16 @@ class PaperSpec(Part):
     metric_label: Text
     decimals: Decimals = 1
     claims: ClaimsSpec
+    under_test: list[Text] = []
 
     @model_validator(mode="after")
     def _known_statistics(self) -> PaperSpec:
         for statistic in self.claims.tables:
             if statistic not in STATISTICS:
                 raise ValueError(f"claims.tables has no statistic '{statistic}'; valid: {', '.join(STATISTICS)}")
+        for name in self.under_test:
+            if name not in self.variants:
+                raise ValueError(f"under_test names '{name}', which is no variant of this table")
         return self
 
     @property

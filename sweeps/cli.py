@@ -21,8 +21,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("benchmarks.cli:data", "build, fetch and check datasets"),
     "evaluate": ("benchmarks.evaluate_cli:evaluate", "score a file of predictions"),
     "table": ("results.cli:table", "render a paper's table"),
+    "claims": ("results.claims_command:claims", "browse the published numbers and their sources"),
+    "check": ("results.check_command:check", "say of every published number of a table whether it reproduces"),
     "figure": ("results.figure_command:figure", "draw a paper's learning curves with ours over them"),
-    "export": ("results.cli:export", "write finished runs as records"),
+    "export": ("results.export_command:export", "write finished runs as records, or as matrices for rliable"),
+    "stats": ("results.stats_command:stats", "aggregate anybody's scores, with intervals"),
+    "import": ("sweeps.import_command:import_", "bring records into MLflow, as finished runs"),
+    "compare": ("results.compare_command:compare", "find what got better or worse between two sets of runs"),
 }
 """Command -> where it lives and what it does. A function becomes a command through typer; a typer.Typer is a group."""
 

@@ -14,9 +14,10 @@ from urllib.parse import unquote, urlparse
 
 from filelock import FileLock
 
-from benchmarks.base import Json, RepriseError, Run, RunResult, Tag, canonical_json, home
+from benchmarks.base import SCHEMA_VERSION, Json, RepriseError, Run, RunResult, Tag, canonical_json, home
+from benchmarks.record_files import Found, parse_record, text_hash
 from sweeps.packing import Trial
-from sweeps.trial_folder import all_folders, read_json, write_json
+from sweeps.trial_folder import all_folders, read_own, write_json
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -56,6 +57,7 @@ class Tracking:
     def __init__(self, family: str, create: bool = True) -> None:
         self.family, self.uri = family, tracking_uri()
         self.members: dict[str, str] = {}
+        self.artifacts: dict[str, str] = {}
         self.pending: dict[str, list[str]] = {}
         self.parents: dict[str, str] = {}
         self.failed: set[str] = set()
@@ -78,6 +80,20 @@ class Tracking:
         """Keys of runs that are completely written."""
         return set(self.members)
 
+    def stored(self, key: str) -> Found:
+        """The result of a finished run as it was written; RepriseError where its record cannot be read."""
+        run_id, location = self.members[key], urlparse(self.artifacts[key])
+        place = f"{self.uri} run {run_id}"
+        try:
+            local = location.scheme in ("", "file")
+            folder = unquote(location.path) if local else self.client.download_artifacts(run_id, "")  # type: ignore[union-attr]
+            text = (Path(folder) / Tag.RECORD).read_text(encoding="utf-8")
+        except Exception as error:  # MLflow's artifact clients raise what their libraries raise
+            raise RepriseError(
+                f"{place}: cannot read {Tag.RECORD} in {self.artifacts[key]} ({error}); put it back, or delete this MLflow run"
+            ) from error
+        return Found(place, parse_record(text, place))
+
     def ingest(self) -> list[str]:
         """Write the finished trials of this home that the store lacks (a crash left them unrecorded); their run keys."""
         found: list[str] = []
@@ -89,8 +105,8 @@ class Tracking:
                 found += self.record(folder.plan(), results)
         return found
 
-    def record(self, trial: Trial, results: Sequence[RunResult]) -> list[str]:
-        """Write a finished trial; the keys of the runs that were not there before."""
+    def record(self, trial: Trial, results: Sequence[RunResult], marks: Mapping[str, str] | None = None) -> list[str]:
+        """Write a finished trial; the keys of the runs that were not there before. `marks` are further tags of these runs."""
         with self._writing():
             new = [result for result in results if result.run.key not in self.members]
             if not new:
@@ -98,7 +114,7 @@ class Tracking:
             wall_s = float(new[0].provenance.get("wall_s", 0.0))
             parent = self._parent(trial, "finished", wall_s)
             for result in new:
-                self._write_member(parent, trial, result)
+                self._write_member(parent, result, marks or {})
             self._call("set_terminated", parent, "FINISHED")
             return [result.run.key for result in new]
 
@@ -107,7 +123,7 @@ class Tracking:
         with self._writing():
             parent = self._parent(trial, "stopped_early")
             for result in results:
-                self._write_member(parent, trial, result, keyed=False)
+                self._write_member(parent, result, {}, keyed=False)
             self._call("set_terminated", parent, "FINISHED")
 
     def record_failed(self, trial: Trial, reason: str) -> None:
@@ -142,19 +158,23 @@ class Tracking:
         run = self._call("create_run", self.experiment, start_time=start, tags=dict(tags), run_name=name[:250])
         return str(run.info.run_id)
 
-    def _write_member(self, parent: str, trial: Trial, result: RunResult, keyed: bool = True) -> None:
+    def _write_member(self, parent: str, result: RunResult, marks: Mapping[str, str], keyed: bool = True) -> None:
         """Everything of a run; its key comes last, so that a run cut short never looks finished."""
         run, key = result.run, result.run.key
         for leftover in self.pending.pop(key, []):
             self._call("delete_run", leftover)
+        record = json.dumps(result.to_json())
         tags = {
             PENDING: key,
+            Tag.SCHEMA: str(SCHEMA_VERSION),
+            Tag.RECORD_HASH: text_hash(record),
             "mlflow.parentRunId": parent,
             **_identity_tags(run),
             Tag.SEED: str(run.seed),
             Tag.STATUS: result.status,
             **{Tag.LABEL + name: value for name, value in run.labels.items()},
             **{Tag.PROVENANCE + name: _text(value) for name, value in result.provenance.items()},
+            **marks,
         }
         name = f"{run.task} {run.labels.get('variant', run.method)} seed {run.seed}"
         created = self._call(
@@ -166,11 +186,11 @@ class Tracking:
         )
         run_id = created.info.run_id
         self._log(run_id, result)
-        self._save_record(created, json.dumps(result.to_json()))
+        self._save_record(created, record)
         self._call("set_terminated", run_id, "FINISHED")
         if keyed:
             self._call("set_tag", run_id, Tag.RUN_KEY, key)
-            self.members[key] = run_id
+            self.members[key], self.artifacts[key] = run_id, created.info.artifact_uri
         else:
             self.pending.setdefault(key, []).append(run_id)
 
@@ -215,7 +235,7 @@ class Tracking:
 
     def _read_index(self) -> None:
         """Which keys are written, which were cut short, which trials have a parent."""
-        self.members, self.pending, self.parents, self.failed = {}, {}, {}, set()
+        self.members, self.artifacts, self.pending, self.parents, self.failed = {}, {}, {}, {}, set()
         for run in self._runs() if self.experiment else ():
             tags = run.data.tags
             if Tag.TRIAL_KEY in tags:
@@ -223,6 +243,7 @@ class Tracking:
                 self.failed |= {run.info.run_id} if FAILURE in tags else set()
             elif Tag.RUN_KEY in tags:
                 self.members[tags[Tag.RUN_KEY]] = run.info.run_id
+                self.artifacts[tags[Tag.RUN_KEY]] = run.info.artifact_uri
             elif PENDING in tags:
                 self.pending.setdefault(tags[PENDING], []).append(run.info.run_id)
         self.writes = _writes()
@@ -266,7 +287,7 @@ class _Writing:
 def _writes() -> int:
     """How often this home's stores were written to."""
     path = home() / "tracking.json"
-    return int(read_json(path)["writes"]) if path.exists() else 0
+    return int(read_own(path)["writes"]) if path.exists() else 0
 
 
 def _client(uri: str) -> MlflowClient:

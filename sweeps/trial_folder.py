@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from benchmarks.base import Json, RepriseError, Run, RunResult
+from benchmarks.json_file import read_json
 from sweeps.packing import Trial, trials_folder
 
 RESULT, FAILURE, STOPPED, PLAN, LOG, CLOCK = (
@@ -56,7 +57,7 @@ class TrialFolder:
 
     def plan(self) -> Trial:
         """The trial; RepriseError where its file was altered."""
-        value = read_json(self.path / PLAN)
+        value = read_own(self.path / PLAN)
         trial = Trial(tuple(Run.from_json(run) for run in value["runs"]), value["search"])
         if trial.key != value["key"]:
             raise RepriseError(
@@ -66,11 +67,11 @@ class TrialFolder:
 
     def keys(self) -> list[str]:
         """Run keys of the members, without reading the runs."""
-        return list(read_json(self.path / PLAN)["keys"])
+        return list(read_own(self.path / PLAN)["keys"])
 
     def search(self) -> str | None:
         """The key of the search whose sample this trial is."""
-        return read_json(self.path / PLAN)["search"]
+        return read_own(self.path / PLAN)["search"]
 
     def write_results(self, results: Sequence[RunResult]) -> None:
         """The end of a trial that worked; an earlier failure or stop is forgotten."""
@@ -92,14 +93,14 @@ class TrialFolder:
         return (self.path / RESULT).exists()
 
     def results(self) -> list[RunResult]:
-        return [RunResult.from_json(value) for value in read_json(self.path / RESULT)]
+        return [RunResult.from_json(value) for value in read_own(self.path / RESULT)]
 
     def write_stopped(self, results: Sequence[RunResult]) -> None:
         write_json(self.path / STOPPED, [result.to_json() for result in results])
 
     def stopped(self) -> list[RunResult] | None:
         path = self.path / STOPPED
-        return [RunResult.from_json(value) for value in read_json(path)] if path.exists() else None
+        return [RunResult.from_json(value) for value in read_own(path)] if path.exists() else None
 
     def write_failure(self, reason: str, traceback: str = "") -> None:
         """The end of an attempt that did not work; never counted as finished."""
@@ -110,7 +111,7 @@ class TrialFolder:
     def failure(self) -> dict[str, str] | None:
         """`reason`, `traceback` and `time` of the last attempt, where it failed."""
         path = self.path / FAILURE
-        return read_json(path) if path.exists() and not self.finished() else None
+        return read_own(path) if path.exists() and not self.finished() else None
 
     def forget_failure(self) -> None:
         (self.path / FAILURE).unlink(missing_ok=True)
@@ -118,7 +119,7 @@ class TrialFolder:
     def spent(self) -> dict[str, float]:
         """Seconds of wall and CPU time that earlier attempts spent on what the checkpoints hold."""
         path = self.path / CLOCK
-        return read_json(path) if path.exists() else {"wall_s": 0.0, "cpu_s": 0.0}
+        return read_own(path) if path.exists() else {"wall_s": 0.0, "cpu_s": 0.0}
 
     def write_spent(self, wall_s: float, cpu_s: float) -> None:
         write_json(self.path / CLOCK, {"wall_s": wall_s, "cpu_s": cpu_s}, durable=False)
@@ -177,14 +178,9 @@ def write_json(path: Path, value: Json, durable: bool = True) -> None:
     scratch.rename(path)
 
 
-def read_json(path: Path) -> Json:
+def read_own(path: Path) -> Json:
     """The content of a JSON file; RepriseError where it is missing or malformed."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RepriseError(
-            f"{path}: cannot read it ({error}); remove {path.parent} to train that trial again"
-        ) from error
+    return read_json(path, f"remove {path.parent} to train that trial again")
 
 
 def size_of(folder: Path) -> int:

@@ -19,6 +19,7 @@ from baselines.mogface.settings import STRIDES, Settings
 from baselines.mogface.targets import Targets, make_targets
 from baselines.mogface.trunk import FRESH, build_trunk, load_trunk, trunk_channels
 from benchmarks.detection import install_ops
+from benchmarks.wider_face.contract import LearnedAnchors
 
 install_ops()
 
@@ -51,6 +52,7 @@ class MogFaceDetector(BaseDetector):
             data_preprocessor=DetDataPreprocessor(MEAN, [divided * value for value in STD], bgr_to_rgb=True)
         )
         self.settings = s = settings
+        self.nms_iou = s.nms_iou
         channels = trunk_channels(s)
         self.backbone = build_trunk(s)
         self.neck = LFPN(channels, s.pyramid, s.init_std)
@@ -113,6 +115,17 @@ class MogFaceDetector(BaseDetector):
         found = self.outputs(batch_inputs, self.settings.hcam_train_score, auxiliary=False)
         return self._targets(found.main, batch_data_samples, 1.0, self.ams)[0]
 
+    def learned_anchors(self, batch_inputs: Tensor, batch_data_samples: Sequence[Any]) -> list[LearnedAnchors]:
+        """The positives of every image, those of Ali-AMS marked, as a training step on these images would choose them."""
+        found = self.outputs(batch_inputs, self.settings.hcam_train_score, auxiliary=False)
+        targets, anchors = self._targets(found.main, batch_data_samples, 1.0, self.ams)
+        return [
+            LearnedAnchors(
+                exclusive(anchors[each.positive]), exclusive(each.boxes[each.positive]), each.recruited[each.positive]
+            )
+            for each in targets
+        ]
+
     def _learn(
         self, maps: Maps, samples: Sequence[Any], scale: float, ams: Switches | None
     ) -> tuple[list[Targets], dict[str, Tensor]]:
@@ -166,7 +179,7 @@ class MogFaceDetector(BaseDetector):
         kept = kept[scores[kept].argsort(descending=True, stable=True)][: s.before_nms]
         boxes, scores = exclusive(decode(codes[kept], anchors[kept])), scores[kept]
         if len(kept):
-            places = nms(boxes, scores, s.nms_iou)[1][: s.per_image]
+            places = nms(boxes, scores, self.nms_iou)[1][: s.per_image]
             boxes, scores = boxes[places], scores[places]
         height, width = sample.img_shape[:2]
         boxes = boxes.clamp(min=0).minimum(boxes.new_tensor([width, height, width, height]))

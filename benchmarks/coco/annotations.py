@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections import Counter
@@ -12,6 +11,7 @@ from numbers import Real
 from pathlib import Path
 
 from benchmarks.base import Json, RepriseError
+from benchmarks.json_file import read_json
 
 COCO_AREA_LIMITS = (32.0**2, 96.0**2)
 """Areas in square pixels between small and medium and between medium and large (protocol, section 2)."""
@@ -92,14 +92,6 @@ def load_annotations(path: Path, zero_boxes: int = 0) -> Annotations:
     _check_boxes(path, dataset["annotations"], zero_boxes)
     _check_area_limits(path, dataset.get("info"))
     return Annotations(path, dataset)
-
-
-def read_json(path: Path, remedy: str) -> Json:
-    """The json in a file; raises RepriseError with the remedy where there is none."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RepriseError(f"{path}: not readable as JSON ({error}); {remedy}") from error
 
 
 def finite(value: Json) -> bool:

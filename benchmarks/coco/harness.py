@@ -19,13 +19,14 @@ from benchmarks.coco.distillation.optimiser import distilling
 from benchmarks.coco.distillation.preprocessor import refuse_padding
 from benchmarks.coco.distillation.stages import stage_of
 from benchmarks.coco.distillation.wrapper import Distiller, build_distiller, next_stage
-from benchmarks.coco.fitting import batches, nothing_found, placed, score
+from benchmarks.coco.fitting import batches, nothing_found, score
 from benchmarks.coco.job import Job, Segment
-from benchmarks.coco.settings import Precision
 from benchmarks.coco.teachers import categories_of, figures
 from benchmarks.detection.checkpoints import export_student
 from benchmarks.detection.complexity import measure
 from benchmarks.detection.configs import build_detector
+from benchmarks.detection.loss_curves import LossCurves
+from benchmarks.detection.precision import in_precision, placed
 from benchmarks.detection.training import Plan, Watcher, finite, train
 from benchmarks.whole_file import write_whole
 
@@ -47,7 +48,7 @@ class StudentRun(Watcher):
         self.job, self.folder, self.report, self.cpus = job, folder, report, cpus
         self.pictures = 0
         self.curve: list[Point] = []
-        self.sums: dict[str, float] = {}
+        self.losses = LossCurves(LOSS_EVERY)
         self.scores: tuple[float, ...] | None = None
         self.diverged_at: int | None = None
         self.loss_scale, self.kept_scale = LossScale(job.training.kd_range), None
@@ -98,7 +99,7 @@ class StudentRun(Watcher):
         plan = Plan(
             name=f"{job.run.key[:20]}/{number}/{os.getpid()}",
             folder=self.folder / f"part-{number}",
-            optim_wrapper=distilling(_in_precision(segment.recipe.optim_wrapper, job.training.precision)),
+            optim_wrapper=distilling(in_precision(segment.recipe.optim_wrapper, job.training.precision)),
             schedulers=segment.recipe.schedulers,
             iterations=segment.end - segment.start,
             seed=job.seed("noise", number),
@@ -143,11 +144,7 @@ class StudentRun(Watcher):
         """Means of the task's losses and of the distillation's, a point of each now and then."""
         prefix = f"loss_{self.job.run.method}_"
         distilled = sum(value for name, value in losses.items() if name.startswith(prefix))
-        for name, value in (("loss_task", losses["loss"] - distilled), ("loss_distillation", distilled)):
-            self.sums[name] = self.sums.get(name, 0.0) + value
-        if done % LOSS_EVERY == 0:
-            self.curve += [Point(name, done, total / LOSS_EVERY) for name, total in self.sums.items()]
-            self.sums = {}
+        self.curve += self.losses.add(done, {"loss_task": losses["loss"] - distilled, "loss_distillation": distilled})
 
     def _evaluate(self, distiller: Distiller, done: int) -> dict[str, float]:
         whole = self.job.whole
@@ -159,11 +156,11 @@ class StudentRun(Watcher):
 
     def state(self) -> Json:
         points = [[point.metric, point.step, point.value] for point in self.curve]
-        return {"points": points, "sums": self.sums, "scores": self.scores, "loss_scale": self._scale()}
+        return {"points": points, "sums": self.losses.sums, "scores": self.scores, "loss_scale": self._scale()}
 
     def restore(self, state: Json) -> None:
         self.curve = [Point(*point) for point in state["points"]]
-        self.sums, self.kept_scale = state["sums"], state["loss_scale"]
+        self.losses.sums, self.kept_scale = state["sums"], state["loss_scale"]
         self.scores = None if state["scores"] is None else tuple(state["scores"])
 
     def _scale(self) -> Json:
@@ -246,17 +243,3 @@ def train_run(job: Job, folder: Path, report: Callable[[Progress], None], cpus: 
         return student.train()
     except StopTrial:
         return RunResult(job.run, "stopped_early", student.curve, {})
-
-
-def _in_precision(optim_wrapper: Mapping[str, Any], precision: Precision) -> dict[str, Any]:
-    """The optimiser's configuration with mmengine's automatic mixed precision where asked for; the losses stay in float32."""
-    if precision == "fp32":
-        return dict(optim_wrapper)
-    if not torch.cuda.is_available():
-        raise RepriseError(f"precision={precision} needs a GPU: mmengine has no mixed precision on a CPU; use fp32")
-    mixed = (
-        {"dtype": "float16", "loss_scale": "dynamic"}
-        if precision == "fp16"
-        else {"dtype": "bfloat16", "loss_scale": 1.0}
-    )
-    return {**optim_wrapper, **mixed, "type": "AmpOptimWrapper"}

@@ -17,7 +17,7 @@ FAMILY = "distillation"
 SYNTH = "synth/"
 """How the names of tasks on drawn pictures begin."""
 
-AP = Metric(name="AP", unit="points", higher_is_better=True, margin=lambda published: 0.5)
+AP = Metric(name="AP", unit="points", higher_is_better=True, margin=lambda published: 0.5, bounds=(0.0, 100.0))
 """Box AP over IoU 0.50:0.05:0.95, in points (0 to 100). Margin: statistics, section 3."""
 
 Data = Literal["coco", "synthcoco"]

@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 
 from benchmarks.base import Json, RepriseError
-from benchmarks.coco.annotations import Annotations, box_problem, finite, read_json
+from benchmarks.coco.annotations import Annotations, box_problem, finite
+from benchmarks.json_file import read_json
 
 Kind = Literal["bbox", "segm"]
 """What is compared: boxes or masks."""

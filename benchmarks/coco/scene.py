@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.base import RepriseError
-from benchmarks.coco import textures
-from benchmarks.coco.fixed_point import PIXEL, TURN, Draws, cosine, sine
-from benchmarks.coco.shapes import (
+from benchmarks.coco.shapes import RING_HOLES, SHAPES
+from benchmarks.drawing import textures
+from benchmarks.drawing.fixed_point import PIXEL, TURN, Draws, cosine, sine
+from benchmarks.drawing.outlines import (
     FULL,
-    RING_HOLES,
-    SHAPES,
     UNIT,
     Inside,
     Patch,
@@ -23,7 +22,7 @@ from benchmarks.coco.shapes import (
     polygon,
     without,
 )
-from benchmarks.coco.textures import COARSE, FINE, PATTERNS
+from benchmarks.drawing.textures import COARSE, FINE, PATTERNS
 
 CATEGORIES = tuple(SHAPES)
 _TRIES = 8

@@ -10,8 +10,7 @@ from typing import Literal
 from benchmarks.base import RepriseError
 from benchmarks.coco.distillation.loss_scale import PUBLISHED_RANGE
 from benchmarks.coco.synth import SynthSettings
-
-Precision = Literal["fp32", "bf16", "fp16"]
+from benchmarks.detection.precision import Precision
 
 
 @dataclass(frozen=True)

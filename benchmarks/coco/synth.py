@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -14,8 +13,10 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.base import Artifact, DatasetRef, Json, RepriseError, content_key, stream_seed
-from benchmarks.coco.annotations import Annotations, load_annotations, read_json
+from benchmarks.coco.annotations import Annotations, load_annotations
 from benchmarks.coco.scene import CATEGORIES, Drawn, Scene, SceneSettings, draw
+from benchmarks.drawing.picture_hash import picture_hash
+from benchmarks.json_file import read_json
 
 Split = Literal["train", "val"]
 SPLITS: tuple[Split, ...] = ("train", "val")
@@ -103,11 +104,6 @@ def verify(folder: Path, split: Split) -> None:
             raise RepriseError(f"{path}: not readable ({error}); remove {folder}, it is built again") from error
         if found != expected:
             raise RepriseError(f"{path}: its pixels differ from what was built; remove {folder}, it is built again")
-
-
-def picture_hash(pixels: np.ndarray) -> str:
-    """sha256 over the shape and the pixels; not over the PNG, whose bytes depend on the compressor."""
-    return hashlib.sha256(f"{pixels.shape}".encode() + np.ascontiguousarray(pixels).tobytes()).hexdigest()
 
 
 def run_lengths(mask: np.ndarray) -> dict[str, Json]:

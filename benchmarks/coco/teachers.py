@@ -127,7 +127,8 @@ def _build(detector: Detector, task: PairTask, training: TrainingSettings, folde
 
 def train_teacher(detector: Detector, task: PairTask, training: TrainingSettings, folder: Path) -> nn.Module:
     """Train a small teacher; checkpoint and log (iteration, total loss) lie in `folder`. RepriseError where it diverges."""
-    from benchmarks.coco.fitting import batches, placed
+    from benchmarks.coco.fitting import batches
+    from benchmarks.detection.precision import placed
 
     plan, data = small_recipe(detector, training), open_set(task, training)
     name = f"teacher/{detector.name}"
@@ -194,7 +195,8 @@ def figures(found: Teacher, task: PairTask, training: TrainingSettings) -> dict[
 
 
 def _examine(found: Teacher, task: PairTask, training: TrainingSettings, folder: Path) -> None:
-    from benchmarks.coco.fitting import placed, score
+    from benchmarks.coco.fitting import score
+    from benchmarks.detection.precision import placed
 
     model = placed(found.load(categories_of(task)))
     scored = score(

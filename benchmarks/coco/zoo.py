@@ -5,7 +5,6 @@ Specification, section 6. Nothing here imports mmdet; its packaged metafiles are
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,10 +14,9 @@ from urllib.parse import unquote, urlsplit
 
 import yaml
 
-from benchmarks.base import RepriseError, home, unknown
+from benchmarks.base import RepriseError, unknown
 from benchmarks.coco.small_detectors import parse
-
-VARIABLE = "REPRISE_CHECKPOINTS"
+from benchmarks.weights_folder import VARIABLE, checkpoints_folder
 
 
 @dataclass(frozen=True)
@@ -100,12 +98,6 @@ def zoo_entry_ap(found: Detector) -> float | None:
         if result["Task"] == "Object Detection":
             return float(result["Metrics"]["box AP"])
     return None
-
-
-def checkpoints_folder() -> Path:
-    """Where downloaded weights lie: `$REPRISE_CHECKPOINTS`, by default `<home>/checkpoints`."""
-    chosen = os.environ.get(VARIABLE)
-    return Path(chosen).expanduser().absolute() if chosen else home() / "checkpoints"
 
 
 def checkpoint_path(found: Detector) -> Path:

@@ -15,7 +15,7 @@ from torch import Tensor
 from benchmarks.base import DatasetRef, Json, RepriseError, content_key, home, unknown
 from benchmarks.d4rl import flat, hdf5, loaders, minari_store, rebuild
 from benchmarks.d4rl.environments import environment
-from benchmarks.d4rl.manifest import changed, content_hash, read_json, records
+from benchmarks.d4rl.manifest import changed, content_hash, read_manifest, records
 from benchmarks.d4rl.own_set import FLAT, MANIFEST, LocalSet, OwnSet, RecordedSet
 from benchmarks.d4rl.tasks import OfflineTask
 from benchmarks.d4rl.tasks import task as find_task
@@ -117,7 +117,7 @@ def local_sets() -> list[OwnSet]:
     """The suite's own sets that exist, rebuilt and imported, by name."""
     sets: list[OwnSet] = []
     for path in sorted((home() / "datasets").glob(f"*/*/{MANIFEST}")):
-        manifest = read_json(path, f"remove {path.parent} and build or import the set again")
+        manifest = read_manifest(path, f"remove {path.parent} and build or import the set again")
         sets.append(own_set(find_task(manifest["task"]), manifest.get("rows_wanted", 0), manifest.get("seed", 0)))
     return sets
 
@@ -223,7 +223,10 @@ def _minari(task: OfflineTask) -> _Stored:
         folder / minari_store.HDF5,
         home() / "flat" / task.minari_id,
         lambda: minari_store.read_rows(folder),
-        lambda: {"dataset": task.minari_id, "minari": read_json(folder / minari_store.METADATA, "fetch the set again")},
+        lambda: {
+            "dataset": task.minari_id,
+            "minari": read_manifest(folder / minari_store.METADATA, "fetch the set again"),
+        },
         lambda: None,
     )
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.base import Json, RepriseError
-from benchmarks.d4rl.manifest import Arrays, content_hash, read_json, records
+from benchmarks.d4rl.manifest import Arrays, content_hash, read_manifest, records
 
 _INDEX = "index.json"
 
@@ -42,7 +42,7 @@ class FlatCopy:
         """The copy in a folder, or None where there is none."""
         if not (folder / _INDEX).exists():
             return None
-        index = read_json(folder / _INDEX, _remedy(folder))
+        index = read_manifest(folder / _INDEX, _remedy(folder))
         try:
             return cls(folder, index["hash"], index["arrays"], index["source"])
         except KeyError as error:

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.base import Json, RepriseError, home
 from benchmarks.d4rl.environments import LOCOMOTION, environment
-from benchmarks.d4rl.manifest import read_json
+from benchmarks.d4rl.manifest import read_manifest
 from benchmarks.d4rl.tasks import OfflineTask
 
 Array = np.ndarray
@@ -64,7 +64,7 @@ def manifest_path(path: Path) -> Path:
 def manifest(path: Path) -> dict[str, Json] | None:
     """What was written when a file was imported, or None for one that was put there by hand."""
     beside = manifest_path(path)
-    return read_json(beside, f"remove {beside} and import the file again") if beside.exists() else None
+    return read_manifest(beside, f"remove {beside} and import the file again") if beside.exists() else None
 
 
 def data_kind(task: OfflineTask) -> str:

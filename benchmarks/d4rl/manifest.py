@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.base import Json, RepriseError, content_key
+from benchmarks.json_file import read_json
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -41,12 +41,9 @@ def changed(found: Mapping[str, Json], expected: Mapping[str, Json]) -> list[str
     return sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
 
 
-def read_json(path: Path, remedy: str) -> dict[str, Json]:
-    """A JSON file beside a set; raises RepriseError with the remedy where it is not one."""
-    try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise RepriseError(f"{path}: not readable as JSON ({error}); {remedy}") from error
+def read_manifest(path: Path, remedy: str) -> dict[str, Json]:
+    """A JSON object in a file beside a set; raises RepriseError with the remedy where it is not one."""
+    value = read_json(path, remedy)
     if not isinstance(value, dict):
         raise RepriseError(f"{path}: holds no JSON object; {remedy}")
     return value

@@ -22,7 +22,7 @@ from minari.dataset.minari_storage import MinariStorage
 from benchmarks.base import Json, RepriseError, home
 from benchmarks.d4rl.collect import Episode
 from benchmarks.d4rl.environments import environment
-from benchmarks.d4rl.manifest import read_json
+from benchmarks.d4rl.manifest import read_manifest
 
 Array = np.ndarray
 
@@ -123,7 +123,7 @@ def read_episodes(folder: Path) -> list[Episode]:
     """
     path = folder / HDF5
     try:
-        total = read_json(folder / METADATA, "build or fetch the set again")["total_episodes"]
+        total = read_manifest(folder / METADATA, "build or fetch the set again")["total_episodes"]
         with h5py.File(path, "r") as file:
             return [_read_episode(file, number) for number in range(total)]
     except (OSError, KeyError, ValueError) as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from benchmarks.base import Json, home
-from benchmarks.d4rl.manifest import read_json
+from benchmarks.d4rl.manifest import read_manifest
 from benchmarks.d4rl.recipes import PARTS
 from benchmarks.d4rl.tasks import TASKS, OfflineTask
 
@@ -46,7 +46,7 @@ class OwnSet(ABC):
         """What is written beside the data, or None while there are none."""
         path = self.folder / MANIFEST
         remedy = f"remove {self.folder} and {self.verb} it again: {self.command}"
-        return read_json(path, remedy) if path.exists() else None
+        return read_manifest(path, remedy) if path.exists() else None
 
 
 @dataclass(frozen=True)

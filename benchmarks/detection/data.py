@@ -24,16 +24,18 @@ Pipeline = Sequence[Mapping[str, Any]]
 
 
 class Draw(NamedTuple):
-    """A picture's place in the set and the seed of its augmentation."""
+    """A picture's place in the set, the seed of its augmentation, and the number of its batch in the whole training."""
 
     place: int
     seed: int
+    batch: int
 
 
 class Pictures(Dataset[Any]):
     """A mmdet data set whose augmentation is seeded picture by picture and leaves the process's own generators alone.
 
-    So the data of an iteration depend neither on what the model draws nor on worker processes.
+    So the data of an iteration depend neither on what the model draws nor on worker processes. The source finds the batch's
+    number in its attribute `batch`.
     """
 
     def __init__(self, source: Any) -> None:
@@ -49,6 +51,7 @@ class Pictures(Dataset[Any]):
 
     def __getitem__(self, draw: Draw) -> Any:
         before = random.getstate(), np.random.get_state()
+        self.source.batch = draw.batch
         random.seed(draw.seed)
         np.random.seed(draw.seed % 2**32)
         try:
@@ -84,8 +87,9 @@ class Batches(Sampler[list[Draw]]):
         return self.iterations - self.start
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        for batch in itertools.islice(self._whole(), self.first + self.start, self.first + self.iterations):
-            yield [Draw(place, self._seed("augmentation", number)) for place, number in batch]
+        taken = slice(self.first + self.start, self.first + self.iterations)
+        for count, batch in enumerate(itertools.islice(self._whole(), taken.start, taken.stop), taken.start):
+            yield [Draw(place, self._seed("augmentation", number), count) for place, number in batch]
 
     def _whole(self) -> Iterator[list[tuple[int, int]]]:
         """Batches without end, each of places with their numbers in the stream of all pictures drawn."""

@@ -9,6 +9,17 @@ from benchmarks.base import Run
 
 
 @runtime_checkable
+class MatchShowable(Protocol):
+    """A benchmark that can draw what a run's anchors learn."""
+
+    def match_sheet(self, run: Run, folder: Path, count: int) -> bytes:
+        """A PNG of `count` validation pictures, evenly spread: each object with the anchors that stand for it.
+
+        `folder` is the run's training folder. Raises RepriseError where its weights or the pictures are not there.
+        """
+
+
+@runtime_checkable
 class Showable(Protocol):
     """A benchmark that can draw what a run found."""
 

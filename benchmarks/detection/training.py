@@ -33,6 +33,7 @@ class Plan:
 
     optim_wrapper and schedulers as mmengine's configurations write them, lengths in iterations. `name` must be its own in
     the process: mmengine shares histories between runners of one name. `seed` sets torch's, numpy's and Python's generators.
+    `epoch`: after so many iterations, schedulers by epoch hear the loss that `Watcher.epoch` gives.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Plan:
     iterations: int
     seed: int
     save_every: int = 500
+    epoch: int | None = None
 
 
 class Watcher:
@@ -53,6 +55,10 @@ class Watcher:
     def after(self, done: int, losses: Mapping[str, float]) -> bool:
         """How many iterations are done, and the losses of the last; True ends training."""
         return False
+
+    def epoch(self, mean: float) -> float:
+        """The loss that schedulers watch, where the mean of the training loss over an epoch is `mean`."""
+        return mean
 
     def state(self) -> Json:
         """What must be remembered to go on."""
@@ -144,7 +150,7 @@ class _Watch(Hook):
 
     def __init__(self, plan: Plan, watcher: Watcher) -> None:
         self.plan, self.watcher = plan, watcher
-        self.done = 0
+        self.done, self.epoch_loss = 0, 0.0
         self.generators: dict[str, Any] | None = None
 
     @property
@@ -162,7 +168,7 @@ class _Watch(Hook):
             self.done = runner.iter
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        self.generators = checkpoint["generators"]
+        self.generators, self.epoch_loss = checkpoint["generators"], checkpoint["epoch_loss"]
         self.watcher.restore(json.loads(checkpoint["watcher"]))
 
     def before_train(self, runner: Runner) -> None:
@@ -176,7 +182,7 @@ class _Watch(Hook):
             {name: value for name, value in state.items() if not callable(value)}
             for state in checkpoint.get("param_schedulers", [])
         ]
-        checkpoint["generators"] = _generators()
+        checkpoint["generators"], checkpoint["epoch_loss"] = _generators(), self.epoch_loss
         checkpoint["watcher"] = json.dumps(self.watcher.state())
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
@@ -185,10 +191,20 @@ class _Watch(Hook):
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         self.done = batch_idx + 1
         losses = {name: float(torch.as_tensor(value).detach()) for name, value in (outputs or {}).items()}
+        if self.plan.epoch is not None and finite(losses):
+            self._count(runner, losses["loss"], self.plan.epoch)
         if self.watcher.after(self.done, losses):
             runner.train_loop.stop_training = True
         elif self.done % self.plan.save_every == 0 or self.done == self.plan.iterations:
             self._save(runner)
+
+    def _count(self, runner: Runner, loss: float, epoch: int) -> None:
+        """Add to the epoch's loss, and at its end tell the schedulers by mmengine's own hook."""
+        self.epoch_loss += loss
+        if self.done % epoch == 0:
+            watched = self.watcher.epoch(self.epoch_loss / epoch)
+            runner.call_hook("after_val_epoch", metrics={"loss": watched})
+            self.epoch_loss = 0.0
 
     def _save(self, runner: Runner) -> None:
         scratch = f".{STATE}.{os.getpid()}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.coco import textures
-from benchmarks.coco.fixed_point import ONE, PIXEL, TURN, Draws, cosine, sine
-from benchmarks.coco.shapes import FULL, UNIT, Inside, Patch, Placement, bar, cover, disc, polygon, regular
-from benchmarks.coco.textures import COARSE, FINE, PATTERNS, Colour
+from benchmarks.drawing import textures
+from benchmarks.drawing.fixed_point import ONE, PIXEL, TURN, Draws, cosine, sine
+from benchmarks.drawing.outlines import FULL, UNIT, Inside, Patch, Placement, bar, cover, disc, polygon, regular
+from benchmarks.drawing.textures import COARSE, FINE, PATTERNS, Colour
 from benchmarks.wider_face.face_events import skin
 from benchmarks.wider_face.layer import OPAQUE, Layer
 

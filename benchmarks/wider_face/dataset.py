@@ -26,8 +26,11 @@ class FaceDataset(BaseDetDataset):
     Boxes become corners x, y, x + w, y + h with nothing subtracted. Boxes without width or height are dropped. Small faces
     are neither dropped nor ignored (mmdet's own WIDERFaceDataset is configured to ignore those below 17 px, 53 % of train).
     `drop_invalid`: leave out the faces that WIDER marks invalid. `swap_negative`: turn a box of negative width or height
-    round instead of dropping it (MogFace).
+    round instead of dropping it (MogFace). `batch`: the number of the batch that a picture is read for, which the pipeline finds
+    under that name.
     """
+
+    batch = 0
 
     METAINFO = {"classes": (CATEGORY,), "palette": [(220, 20, 60)]}
 
@@ -49,6 +52,10 @@ class FaceDataset(BaseDetDataset):
             }
             for image, (width, height) in zip(self.split.truth.images, self.split.sizes, strict=True)
         ]
+
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """mmdet's description of a picture."""
+        return {**super().get_data_info(idx), "batch": self.batch}
 
     def _instances(self, image: FaceImage) -> list[dict[str, Any]]:
         boxes = _turned(image.boxes) if self.swap_negative else image.boxes

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from benchmarks.coco.fixed_point import PIXEL, Draws
-from benchmarks.coco.textures import Colour, any_colour
+from benchmarks.drawing.fixed_point import PIXEL, Draws
+from benchmarks.drawing.textures import Colour, any_colour
 from benchmarks.wider_face.head import DEGREES, HAIRS, Looks
 from benchmarks.wider_face.layer import GAIN
 

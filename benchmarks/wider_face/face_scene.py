@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.base import RepriseError
-from benchmarks.coco import textures
-from benchmarks.coco.fixed_point import ONE, PIXEL, TURN, Draws, cosine, sine
-from benchmarks.coco.textures import LEVEL
+from benchmarks.drawing import textures
+from benchmarks.drawing.fixed_point import ONE, PIXEL, TURN, Draws, cosine, sine
+from benchmarks.drawing.textures import LEVEL
 from benchmarks.wider_face import clutter, face_events
 from benchmarks.wider_face.face_events import HEIGHTS, chosen_event, heights, yaw_and_pitch
 from benchmarks.wider_face.head import DEGREES, Head, Looks, Pose, draw_head

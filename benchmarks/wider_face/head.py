@@ -13,9 +13,9 @@ from typing import Literal
 
 import numpy as np
 
-from benchmarks.coco.fixed_point import ONE, PIXEL, TURN, cosine, sine
-from benchmarks.coco.shapes import UNIT
-from benchmarks.coco.textures import LEVEL, Colour
+from benchmarks.drawing.fixed_point import ONE, PIXEL, TURN, cosine, sine
+from benchmarks.drawing.outlines import UNIT
+from benchmarks.drawing.textures import LEVEL, Colour
 from benchmarks.wider_face.layer import GAIN, OPAQUE, Layer
 
 Hair = Literal["short", "long", "bald", "hat", "veil"]

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.base import RepriseError
+from benchmarks.whole_file import write_whole
 from benchmarks.wider_face.predictions import Predictions
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The date of every file in an archive, so that equal predictions make equal archives."""
 
 
 def write_predictions(folder: Path, predictions: Predictions) -> None:
@@ -22,6 +28,17 @@ def write_predictions(folder: Path, predictions: Predictions) -> None:
         path = folder / f"{image}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(image_text(path.stem, predictions.of_image(position)))
+
+
+def write_archive(path: Path, predictions: Predictions) -> None:
+    """As `write_predictions`, but one .zip file, which appears whole and replaces what was there."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for position, image in enumerate(predictions.images):
+            entry = zipfile.ZipInfo(f"{image}.txt", _EPOCH)
+            name = image.rpartition("/")[2]
+            archive.writestr(entry, image_text(name, predictions.of_image(position)), zipfile.ZIP_DEFLATED)
+    write_whole(path, buffer.getvalue())
 
 
 def image_text(name: str, detections: np.ndarray) -> str:

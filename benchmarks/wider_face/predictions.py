@@ -60,11 +60,13 @@ def load_predictions(
     truth: GroundTruth,
     score_column: ScoreColumn = "fifth",
     count_mismatch: CountMismatch = "error",
+    may_be_bare: bool = False,
 ) -> Predictions:
     """Predictions under a folder, or in a tar or zip archive: `[.../]<event>/<image>.txt` (protocol, section 2).
 
     Folders above the events are found by themselves. Raises RepriseError for a malformed file (file, line, text), where no file
-    belongs to an image of the ground truth, where two do to the same, and where there is no detection at all.
+    belongs to an image of the ground truth, where two do to the same, and where there is no detection at all, unless the set
+    `may_be_bare`.
     """
     found: dict[str, ImageText] = {}
     places: dict[str, str] = {}
@@ -83,7 +85,7 @@ def load_predictions(
     if not found:
         raise RepriseError(_no_match(root, truth, ignored))
     detections = {image: text.detections for image, text in found.items()}
-    if not any(map(len, detections.values())):
+    if not may_be_bare and not any(map(len, detections.values())):
         raise RepriseError(
             f"{root}: {len(found):,} files, but not a single detection; was the detector's output exported?"
         )

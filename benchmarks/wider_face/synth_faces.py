@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.base import Artifact, DatasetRef, Json, RepriseError, content_key, stream_seed
-from benchmarks.coco.annotations import read_json
-from benchmarks.coco.synth import picture_hash
+from benchmarks.drawing.picture_hash import picture_hash
+from benchmarks.json_file import read_json
 from benchmarks.wider_face.annotations import FaceAnnotations, FaceImage, face_image, read_bbx_gt, write_bbx_gt
 from benchmarks.wider_face.face_scene import FaceScene, FaceSceneSettings, draw
 from benchmarks.wider_face.real_wider import SPLITS, FaceSplit, Split, annotation_path, picture_folder, truth_folder

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from benchmarks.base import RepriseError
 from benchmarks.detection import install_ops
+from benchmarks.wider_face.contract import LearnedAnchors
 from methods.efficientface.anchors import anchors, decode
 from methods.efficientface.losses import box_loss, class_loss
 from methods.efficientface.matching import RULES, match
@@ -43,6 +44,7 @@ class EfficientFaceDetector(BaseDetector):
         preprocessor = DetDataPreprocessor(mean=MEAN, std=STD, bgr_to_rgb=True, pad_size_divisor=DIVISOR)
         super().__init__(data_preprocessor=preprocessor)
         self.settings = settings
+        self.nms_iou = settings.nms_iou
         self.network = Network(settings)
 
     def init_weights(self) -> None:
@@ -91,6 +93,19 @@ class EfficientFaceDetector(BaseDetector):
             sample.pred_instances = InstanceData(bboxes=boxes, scores=scores, labels=labels)
         return batch_data_samples
 
+    def learned_anchors(self, batch_inputs: Tensor, batch_data_samples: Sequence[Any]) -> list[LearnedAnchors]:
+        """The anchors that stand for a face, per picture; the matching knows no second step."""
+        beside = self._anchors(batch_inputs)
+        found = []
+        for sample in batch_data_samples:
+            faces = _faces(sample).to(beside)
+            owners = match(faces, beside, RULES[self.settings.match])
+            positive = owners >= 0
+            found.append(
+                LearnedAnchors(beside[positive], faces[owners[positive]], torch.zeros_like(owners[positive]).bool())
+            )
+        return found
+
     def _anchors(self, inputs: Tensor) -> Tensor:
         height, width = inputs.shape[2:]
         s = self.settings
@@ -109,7 +124,7 @@ class EfficientFaceDetector(BaseDetector):
         boxes, scores = boxes[there], scores[order][there]
         if not len(boxes):
             return boxes, scores
-        _, kept = nms(boxes, scores, s.nms_iou)
+        _, kept = nms(boxes, scores, self.nms_iou)
         kept = kept[: s.max_faces]
         return boxes[kept], scores[kept]
 

@@ -170,14 +170,13 @@ def preset_paper(task: str) -> dict[str, Json]:
 
 
 def preset_small(task: str) -> dict[str, Json]:
-    """For pictures of 128 pixels and some hundred iterations: every width reduced, a faster rate, statistics that keep up."""
+    """For pictures of 128 pixels and some hundred iterations: every width reduced, statistics that keep up."""
     return {
         "backbone": "b0",
         "width": 0.35,
         "depth": 0.34,
         "neck_channels": 32,
         "bn_momentum": 0.1,
-        "learning_rate": 3e-3,
         "train_size": 128,
         "train_aug": "flip_resize",
     }

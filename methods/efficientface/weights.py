@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.base import RepriseError
-from benchmarks.coco.zoo import VARIABLE, checkpoints_folder
+from benchmarks.weights_folder import VARIABLE, checkpoints_folder
 from methods.efficientface.network import Network
 from methods.efficientface.settings import Settings
 

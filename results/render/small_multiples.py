@@ -13,9 +13,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from results.curve_verdict import Direction, Judgement
+from results.curve_verdict import Judgement
 from results.curves import OurCurves, Panel
 from results.figure_spec import FigureSpec
+from results.verdict.words import Direction
 
 FORMATS: dict[str, dict[str, Any]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 """The formats, and the metadata of each that would make two drawings of the same runs differ."""

@@ -14,14 +14,12 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
 from benchmarks.base import RepriseError, content_key
-from benchmarks.coco import fixed_point, shapes, textures
+from benchmarks.coco import shapes
 from benchmarks.coco.annotations import Annotations
 from benchmarks.coco.census import census
-from benchmarks.coco.fixed_point import Draws
 from benchmarks.coco.metric import evaluate
 from benchmarks.coco.pictures import check_pictures
 from benchmarks.coco.scene import CATEGORIES, SceneSettings, draw
-from benchmarks.coco.shapes import Placement, cover
 from benchmarks.coco.synth import (
     SynthSettings,
     load_synth,
@@ -32,6 +30,9 @@ from benchmarks.coco.synth import (
     synth_dataset,
     verify,
 )
+from benchmarks.drawing import fixed_point, textures
+from benchmarks.drawing.fixed_point import Draws
+from benchmarks.drawing.outlines import Placement, cover
 
 FIRST_PICTURES = "5357553df5a0c6f238d03b5599e098587033a9a37868f866ce14b69ddecd7cd8"
 """Hash of the first pictures of the default set, with what is drawn in them. Raise `synth.DRAWING` when it has to change."""

@@ -13,9 +13,9 @@ import pytest
 
 from benchmarks import whole_file
 from benchmarks.base import RepriseError, RunResult, Tag
+from benchmarks.record_files import read_records, write_records
 from results import mlflow_store
 from results.collect import collect, find
-from results.record_files import read_records, write_records
 
 Maker = Callable[..., RunResult]
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from results.curve_verdict import Direction, Judgement, judge
+from results.curve_verdict import Judgement, judge
 from results.published_curves import PublishedCurve
+from results.verdict.words import Direction
 
 T95 = {2: 2.919985580, 3: 2.353363435, 4: 2.131846786}
 """Student's t, one-sided 95 %, by degrees of freedom, from printed tables."""

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from benchmarks.base import Point, RepriseError, RunResult
+from benchmarks.record_files import Found
 from results import published_curves
 from results.collect import tidy
 from results.curve_table import curve_table
 from results.curves import Panel, panels
 from results.figure_spec import FOLDER, FigureSpec, figure_names, load_figure
-from results.record_files import Found
 from results.render import render
 from results.selection import Choice, Selection, select
 from results.table import Table

@@ -13,10 +13,10 @@ import typer
 from typer.testing import CliRunner
 
 from benchmarks.base import Point, RepriseError, RunResult, home
+from benchmarks.record_files import write_records
 from results import published_curves
 from results.figure_command import figure
 from results.figure_spec import FOLDER
-from results.record_files import write_records
 from sweeps.cli import main
 from sweeps.listing import figures
 

@@ -9,6 +9,8 @@ import pytest
 from benchmarks.base import RepriseError
 from benchmarks.coco.pairs import AP, TASKS
 from benchmarks.coco.sets import KINDS
+from benchmarks.wider_face import sets
+from benchmarks.wider_face.protocols import PROTOCOLS
 from results import published
 from results.method_claims import MethodClaims
 from results.method_spec import MethodTableSpec
@@ -32,7 +34,38 @@ def test_the_layout_decides_how_a_table_is_read() -> None:
     assert len(METHOD_TABLES) >= 5
 
 
-@pytest.mark.parametrize("name", METHOD_TABLES)
+DISTILLATION_TABLES = [name for name in METHOD_TABLES if load_spec(name).family == "distillation"]
+FACE_TABLES = [name for name in METHOD_TABLES if load_spec(name).family == "face_detection"]
+
+
+@pytest.mark.parametrize("name", FACE_TABLES)
+def test_a_table_of_faces_names_tasks_metrics_and_claims_that_exist(name: str) -> None:
+    spec = method_spec(name)
+    assert set(spec.tasks) <= set(sets.TASKS)
+    assert {sets.TASKS[task].metric.name for task in spec.tasks} == {spec.metric}
+    assert spec.claims.data_kind in (sets.KINDS[spec.tasks[0]], "WIDER FACE")
+    claims = MethodClaims(spec, published.load("face_detection"), "last")
+    for group in spec.groups if spec.claims.tables["last"] else ():
+        shown = [claims.figure(group, row, column) for row in spec.rows for column in spec.columns]
+        assert sum(each is not None for each in shown) >= 3, group.key
+
+
+def test_a_table_of_faces_has_a_group_for_every_protocol() -> None:
+    suffixes = [group.suffix for group in method_spec("wider-face").groups]
+    assert suffixes == [f":{name}" for name in PROTOCOLS] + [":unknown"]
+
+
+def test_published_costs_are_multiples_as_the_papers_have_them() -> None:
+    """The paper's 1/15: 808.05 over 52.59 (face methods, section 2.1)."""
+    spec = method_spec("face-cost")
+    claims = MethodClaims(spec, published.load("face_detection"), "last")
+    column = next(column for column in spec.columns if column.times is not None)
+    found = claims.figure(spec.groups[0], spec.row("mogface"), column)
+    assert found is not None
+    assert found.value == pytest.approx(808.05 / 52.59)
+
+
+@pytest.mark.parametrize("name", DISTILLATION_TABLES)
 def test_a_table_names_tasks_a_metric_and_claims_that_exist(name: str) -> None:
     spec = method_spec(name)
     assert spec.id == name

@@ -13,12 +13,12 @@ import pytest
 
 from benchmarks.base import RepriseError, Run, RunResult
 from benchmarks.coco.sets import KINDS
+from benchmarks.record_files import Found, write_records
 from results import published
 from results.cli import draw_table
 from results.collect import tidy
 from results.method_spec import MethodTableSpec
 from results.method_table import method_table
-from results.record_files import Found, write_records
 from results.render import RENDERERS, render
 from results.render.terminal import render_text
 from results.run_figures import RunFigures

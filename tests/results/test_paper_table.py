@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from benchmarks.base import RepriseError, RunResult
 from benchmarks.d4rl.scores import NORMALIZED_SCORE
+from benchmarks.record_files import Found
 from results import published
 from results.collect import tidy
 from results.paper_table import paper_table
-from results.record_files import Found
 from results.selection import Choice, select
 from results.table import Cell, Mark, Table, ranked
 from results.table_files import load_spec

@@ -127,3 +127,34 @@ def test_the_same_claim_twice_is_refused_with_both_lines(tmp_path: Path) -> None
 def test_an_unknown_family_names_those_that_have_claims() -> None:
     with pytest.raises(RepriseError, match="offline_rl"):
         published.load("no_such_family")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"family": "distillation", "metric": "AP", "value": "101"}, "AP 101 cannot be; it has 0 to 100 points"),
+        ({"family": "distillation", "metric": "AP", "value": "0.415"}, "AP 0.415 reads as a share"),
+        (
+            {"family": "face_detection", "metric": "params_M", "value": "0"},
+            "params_M 0 cannot be; it has above 0 million",
+        ),
+        ({"metric": "normalised_score"}, "unknown metric 'normalised_score'; did you mean 'normalized_score'"),
+    ],
+)
+def test_a_value_that_its_metric_cannot_have_is_refused(tmp_path: Path, change: dict[str, str], message: str) -> None:
+    path = write(tmp_path / "claims.csv", GOOD, GOOD | {"task": "other"} | change)
+    with pytest.raises(RepriseError) as caught:
+        published.load_file(path)
+    assert str(caught.value).startswith(f"{path}:3: {message}")
+
+
+def test_normalised_scores_may_be_negative_and_above_100(tmp_path: Path) -> None:
+    rows = [GOOD | {"value": "-8.9"}, GOOD | {"task": "other", "value": "227.3"}]
+    assert list(published.load_file(write(tmp_path / "claims.csv", *rows))["value"]) == [-8.9, 227.3]
+
+
+def test_every_family_is_loaded_with_the_lines_of_its_own_file() -> None:
+    every = published.load_all()
+    assert published.families() == sorted(set(every["family"])) == ["distillation", "face_detection", "offline_rl"]
+    for family, rows in every.groupby("family"):
+        assert list(rows["value"]) == list(published.load(family)["value"])

@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from benchmarks.base import RepriseError, RunResult
-from results import cli, run_keys
+from results import cli, export_command, run_keys
 
 Maker = Callable[..., RunResult]
 
@@ -45,7 +45,7 @@ def test_records_draw_the_same_table_as_the_store_they_were_exported_from(store:
     for each in demo[:6]:
         store.write(each)
     straight = call(cli.table, ["ilq-table-1", "--format", "json"])
-    printed = call(cli.export, [])
+    printed = call(export_command.export, [])
     exported = store.path.parent / "records" / "demo.jsonl"
     assert printed == f"wrote {exported} (6 runs)\n"
     assert call(cli.table, ["ilq-table-1", "--format", "json", "--records", str(exported)]) == straight
@@ -87,18 +87,18 @@ def test_export_writes_a_file_per_sweep_and_refuses_what_is_not_there(
 ) -> None:
     store.write(result(seed=0, sweep="one"))
     store.write(result(seed=1, sweep="two", tier="mini"))
-    call(cli.export, ["--out", str(tmp_path / "all")])
+    call(export_command.export, ["--out", str(tmp_path / "all")])
     assert sorted(path.name for path in (tmp_path / "all").iterdir()) == ["one.jsonl", "two.jsonl"]
-    call(cli.export, ["--sweep", "two", "--tier", "mini", "--out", str(tmp_path / "some")])
+    call(export_command.export, ["--sweep", "two", "--tier", "mini", "--out", str(tmp_path / "some")])
     assert [path.name for path in (tmp_path / "some").iterdir()] == ["two.jsonl"]
     kept = result(seed=2, sweep="two", tier="mini")
     store.write(kept)
     (tmp_path / "keys.json").write_text(kept.run.key)
-    call(cli.export, ["--keys", str(tmp_path / "keys.json"), "--out", str(tmp_path / "chosen")])
+    call(export_command.export, ["--keys", str(tmp_path / "keys.json"), "--out", str(tmp_path / "chosen")])
     (line,) = (tmp_path / "chosen" / "two.jsonl").read_text().splitlines()
     assert kept.run.key in line
     with pytest.raises(RepriseError, match="no finished run of sweep 'three'"):
-        call(cli.export, ["--sweep", "three", "--out", str(tmp_path / "none")])
+        call(export_command.export, ["--sweep", "three", "--out", str(tmp_path / "none")])
     assert not (tmp_path / "none").exists()
 
 

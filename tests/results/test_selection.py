@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from benchmarks.base import RepriseError, RunResult
+from benchmarks.record_files import Found
 from results.collect import tidy
-from results.record_files import Found
 from results.selection import Choice, Condition, Selection, select
 from results.table_files import load_spec
 

@@ -8,8 +8,8 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.base import DatasetRef, Point, RunResult
+from benchmarks.record_files import write_records
 from results.cli import draw_table
-from results.record_files import write_records
 from results.render import render
 from sweeps.matrix import Campaign
 from sweeps.registry import discover

@@ -10,7 +10,7 @@ import pytest
 from scipy.io import loadmat
 
 from benchmarks.base import RepriseError, content_key
-from benchmarks.coco.synth import picture_hash
+from benchmarks.drawing.picture_hash import picture_hash
 from benchmarks.wider_face.annotations import ATTRIBUTES, FaceAnnotations, FaceImage, face_image
 from benchmarks.wider_face.face_events import EVENTS
 from benchmarks.wider_face.face_pictures import picture_sizes

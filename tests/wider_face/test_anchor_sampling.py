@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from baselines.mogface.sampling import (
+from benchmarks.wider_face.anchor_sampling import (
     CROPS,
     SIDES,
     choose_crop,
@@ -145,8 +145,8 @@ def test_small_faces_are_dropped_unless_all_are() -> None:
 def test_d3_the_side_is_drawn_for_the_run_or_for_each_batch() -> None:
     assert SIDES[0] == 640
     assert SIDES[-1] == 1184
-    released = {picture_side(0, batch, "released") for batch in range(50)}
+    released = {picture_side(0, batch, "run") for batch in range(50)}
     assert released == {1024}  # the specification's derived figure for seed 0
-    fixed = [picture_side(0, batch, "fixed") for batch in range(400)]
+    fixed = [picture_side(0, batch, "batch") for batch in range(400)]
     assert set(fixed) == set(SIDES)
-    assert fixed == [picture_side(0, batch, "fixed") for batch in range(400)]
+    assert fixed == [picture_side(0, batch, "batch") for batch in range(400)]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from baselines.mogface.multi_scale import Kind, Pass, original_scale, passes, unflipped, vote
+from benchmarks.wider_face.multi_scale import Kind, Pass, original_scale, passes, unflipped, vote
 
 INF = math.inf
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from benchmarks.coco.fixed_point import ONE, SINE, TURN, Draws, cosine, sine
+from benchmarks.drawing.fixed_point import ONE, SINE, TURN, Draws, cosine, sine
 
 LEVEL = 256
 """One grey level of the finished picture."""

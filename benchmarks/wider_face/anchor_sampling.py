@@ -1,4 +1,4 @@
-"""DAS and SSE: how large a face is made, and where the training picture is cut (specification 3.5). Geometry alone, no pixels.
+"""DAS and SSE: how large a face is made, and where the training picture is cut (face methods, section 3.5). Geometry, no pixels.
 
 Boxes (F, 4) have exclusive corners, x2 - x1 pixels wide. Every function draws from the generator it is given.
 """
@@ -12,9 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.mogface.settings import Defect
-
 Boxes = NDArray[np.float64]
+Draw = Literal["batch", "run"]
 
 ANCHOR_SIDES = (16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
 
@@ -115,8 +114,8 @@ def large_enough(faces: Boxes, least: float) -> NDArray[np.bool_]:
     return enough if enough.any() else np.ones(len(faces), bool)
 
 
-def picture_side(seed: int, batch: int, draw: Defect) -> int:
-    """The side of the pictures of a batch where it varies: drawn for each batch, or `released` once for the run (D3)."""
-    if draw == "released":
-        return int(np.random.RandomState(seed).choice(SIDES))
+def picture_side(seed: int, batch: int, draw: Draw) -> int:
+    """The side of the pictures of a batch where it varies: drawn for each `batch`, or once for the `run` (3.6, D3)."""
+    if draw == "run":
+        return int(np.random.RandomState(seed % 2**32).choice(SIDES))
     return int(np.random.default_rng([seed, batch]).choice(SIDES))

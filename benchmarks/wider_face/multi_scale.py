@@ -1,4 +1,4 @@
-"""The passes of MogFace's multi-scale test and the voting over their boxes (specification 3.7). Numbers alone, no network.
+"""The passes of the multi-scale tests and the voting over their boxes (face methods, section 3.7). Numbers alone, no network.
 
 Boxes have exclusive corners; areas are in original pixels.
 """

@@ -7,12 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from baselines.mogface import Settings
-from baselines.mogface import augmentation as module
-from baselines.mogface.augmentation import DataAnchorSampling, training_steps
-from baselines.mogface.presets import PRESETS
-from benchmarks.base import RepriseError
 from benchmarks.detection import install_ops
+from benchmarks.wider_face import augmentation as module
+from benchmarks.wider_face.augmentation import DataAnchorSampling
 
 install_ops()
 
@@ -70,7 +67,7 @@ def test_boxes_lie_where_their_faces_are_drawn(sampling: str) -> None:
 @pytest.mark.parametrize("factor", [0.4, 1.0, 2.5, 6.0])
 def test_edges_are_where_the_boxes_say(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """To a pixel, for every interpolation, shrunk and grown."""
-    monkeypatch.setattr(DataAnchorSampling, "_factor", lambda self, size, height, width, rng: factor)
+    monkeypatch.setattr(DataAnchorSampling, "_factor", lambda self, size, height, width, side, rng: factor)
     step = DataAnchorSampling(side=160, min_face=0.0)
     face = [[100, 90, 120, 114]]
     for kind in module.INTERPOLATIONS:
@@ -85,7 +82,7 @@ def test_edges_are_where_the_boxes_say(factor: float, monkeypatch: pytest.Monkey
 
 
 def test_what_lies_outside_the_picture_has_the_mean_colour(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DataAnchorSampling, "_factor", lambda self, size, height, width, rng: 1.0)
+    monkeypatch.setattr(DataAnchorSampling, "_factor", lambda self, size, height, width, side, rng: 1.0)
     np.random.seed(0)
     made = DataAnchorSampling(side=160)(picture(50, 60, [[10, 10, 40, 40]]))
     padded = (made["img"] == [104, 116, 124]).all(-1)  # BGR
@@ -101,7 +98,7 @@ def test_pictures_without_faces_are_squeezed() -> None:
 
 
 def test_a_picture_is_squeezed_where_no_cut_holds_a_face(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DataAnchorSampling, "_factor", lambda self, size, height, width, rng: 4.0)
+    monkeypatch.setattr(DataAnchorSampling, "_factor", lambda self, size, height, width, side, rng: 4.0)
     np.random.seed(0)
     made = DataAnchorSampling(side=64)(picture(100, 200, [[20, 10, 120, 90]]))
     np.testing.assert_allclose(made["gt_bboxes"].tensor[0], [6.4, 6.4, 38.4, 57.6], rtol=1e-5)
@@ -129,7 +126,7 @@ def test_a_seed_gives_one_result_and_takes_one_number() -> None:
 
 def test_growing_makes_no_picture_larger_than_the_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """A face of 3 pixels at 300 would make 20,000 x 20,000 pixels; the area's limit alone would allow 432 MB."""
-    monkeypatch.setattr(DataAnchorSampling, "_factor", lambda self, size, height, width, rng: 60.0)
+    monkeypatch.setattr(DataAnchorSampling, "_factor", lambda self, size, height, width, side, rng: 60.0)
     made: list[tuple[int, ...]] = []
     warp = module.cv2.warpAffine
     monkeypatch.setattr(
@@ -142,29 +139,25 @@ def test_growing_makes_no_picture_larger_than_the_cut(monkeypatch: pytest.Monkey
     assert max(made[0]) <= 640
 
 
-def test_steps_build_as_a_pipeline_from_the_settings() -> None:
-    steps = training_steps(Settings(**{**PRESETS["small"]("x"), "sampling": "sse"}))
-    assert [step["type"] for step in steps] == ["PhotoMetricDistortion", "DataAnchorSampling", "RandomFlip"]
-    assert (steps[1]["side"], steps[1]["sampling"], steps[1]["sse_main"]) == (128, "sse", "P3")
+def test_a_varying_side_is_one_per_batch_and_depends_on_seed_and_batch_alone() -> None:
+    step = DataAnchorSampling(varying="batch", seed=3)
+
+    def side(batch: int) -> int:
+        made = step({**picture(200, 240, FACES), "batch": batch})
+        assert made["img"].shape[0] == made["img"].shape[1]
+        return int(made["img"].shape[0])
+
+    sides = [side(batch) for batch in range(12)]
+    assert sides == [side(batch) for batch in range(12)]
+    assert len(set(sides)) > 3
+    assert all(each % 32 == 0 and 640 <= each <= 1184 for each in sides)
+
+
+def test_it_builds_by_its_name() -> None:
     from mmdet.utils import register_all_modules
 
     register_all_modules(init_default_scope=True)
     np.random.seed(0)
-    results = picture(200, 240, FACES)
-    for step in steps:
-        results = TRANSFORMS.build(step)(results)
+    results = TRANSFORMS.build({"type": "DataAnchorSampling", "side": 128})(picture(200, 240, FACES))
     assert results["img"].shape == (128, 128, 3)
     assert len(results["gt_bboxes"]) > 0
-
-
-def test_short_trainings_see_pictures_as_they_are_or_mirrored() -> None:
-    assert training_steps(Settings(**PRESETS["small"]("x"))) == [{"type": "RandomFlip", "prob": 0.5}]
-
-
-def test_a_varying_side_must_be_given_and_no_other() -> None:
-    varying, constant = (Settings(**PRESETS[preset]("x")) for preset in ("sse", "baseline"))
-    assert training_steps(varying, side=992)[1]["side"] == 992
-    with pytest.raises(RepriseError, match="multi_size is True and no side is given"):
-        training_steps(varying)
-    with pytest.raises(RepriseError, match="multi_size is False and the side 992 is given"):
-        training_steps(constant, side=992)
