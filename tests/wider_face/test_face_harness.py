@@ -192,7 +192,7 @@ def test_a_diverged_detector_finds_nothing_and_says_so(method: str, tmp_path: Pa
     assert result.status == "diverged"
     assert json.loads((tmp_path / MANIFEST).read_text())["diverged_at"] in range(1, 9)
     aps = {metric: value["last"] for metric, value in result.summary.items() if metric.startswith("AP_")}
-    assert {metric.partition("@")[2] for metric in aps} == {"orig", "vga640"}
+    assert {metric.partition(":")[2] for metric in aps} == {"orig", "vga640"}
     assert set(aps.values()) == {0.0}
     assert all(math.isfinite(value) for each in result.summary.values() for value in each.values())
     assert not (tmp_path / DETECTOR).exists()
