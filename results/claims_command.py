@@ -20,7 +20,7 @@ from results.render.terminal import terminal
 from results.sources import bibliography, cited
 
 FILTERS = ("table", "task", "method", "source", "metric", "certainty")
-CELL = ("family", "task", "method", "metric")
+CELL = ("family", "dataset", "task", "method", "metric")
 """What makes two claims speak of one cell."""
 
 NEVER_JUDGED = ("derived", "unverified")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from results.caption import label_of, ranges, run_notes
 from results.curve_verdict import FEWEST_SEEDS, WINDOW, Judgement
 from results.curves import OurCurves, Panel
-from results.figure_spec import FigureSpec
+from results.figure_spec import CurvesSpec
 from results.selection import Selection
 from results.table import Cell, ColumnGroup, Footnotes, HeaderCell, Note, Row, RowGroup, Table
 from results.verdict.words import Direction
@@ -16,7 +16,7 @@ from results.verdict.words import Direction
 NOT_RUN = "not run yet"
 
 
-def curve_table(spec: FigureSpec, selection: Selection, panels: Sequence[Panel]) -> Table:
+def curve_table(spec: CurvesSpec, selection: Selection, panels: Sequence[Panel]) -> Table:
     """A row per task: the ends of both curves, their difference, the tolerance and the verdict."""
     run = [panel for panel in panels if panel.ours is not None]
     footnotes = Footnotes()
@@ -73,7 +73,7 @@ def _verdict(judgement: Judgement, footnotes: Footnotes) -> Cell:
     return Cell(remark=judgement.words, footnotes=marks)
 
 
-def _notes(spec: FigureSpec, selection: Selection, panels: Sequence[Panel]) -> tuple[Note, ...]:
+def _notes(spec: CurvesSpec, selection: Selection, panels: Sequence[Panel]) -> tuple[Note, ...]:
     ours = {panel.task: panel.ours for panel in panels if panel.ours is not None}
     found = [
         Note("Verdicts", _counts(panels)),
@@ -88,7 +88,7 @@ def _notes(spec: FigureSpec, selection: Selection, panels: Sequence[Panel]) -> t
     return tuple(note for note in found if note.text)
 
 
-def rule(spec: FigureSpec) -> str:
+def rule(spec: CurvesSpec) -> str:
     """How a verdict comes about, in words; `results.curve_verdict.judge` is the rule itself."""
     limits = spec.judgement
     return (
@@ -109,7 +109,7 @@ def _counts(panels: Sequence[Panel]) -> str:
     return f"{counts}, {len(missing)} {NOT_RUN}" + (f" ({', '.join(missing)})." if missing else ".")
 
 
-def subtitle(spec: FigureSpec, selection: Selection) -> str:
+def subtitle(spec: CurvesSpec, selection: Selection) -> str:
     """What a figure must say even where its caption is lost."""
     return (
         f"Ours: tier {selection.tier}, {_kinds(selection)} data; the paper's: {spec.claims.dataset}. "
@@ -117,7 +117,7 @@ def subtitle(spec: FigureSpec, selection: Selection) -> str:
     )
 
 
-def _class(spec: FigureSpec, selection: Selection) -> str:
+def _class(spec: CurvesSpec, selection: Selection) -> str:
     return (
         f"Direction only: ours runs on {_kinds(selection)} data at tier {selection.tier}, the paper's on "
         f"{spec.claims.dataset}. Such a verdict is never one of reproduction and is never counted with those."
@@ -128,7 +128,7 @@ def _kinds(selection: Selection) -> str:
     return " and ".join(sorted(set(label_of(selection.runs, "data_kind"))))
 
 
-def _lines(spec: FigureSpec) -> str:
+def _lines(spec: CurvesSpec) -> str:
     return (
         f"Ours: thin lines are seeds, the thick line is their mean, its band one sample standard deviation (ddof 1) over "
         f"{spec.label}'s seeds (none for one seed). The paper's mean is dashed, its band as drawn there. The dotted box marks "

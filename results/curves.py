@@ -11,7 +11,7 @@ import pandas as pd
 from benchmarks.base import RepriseError
 from results.collect import CURVE
 from results.curve_verdict import WINDOW, Judgement, judge
-from results.figure_spec import FigureSpec, PanelSpec
+from results.figure_spec import CurvesSpec, PanelSpec
 from results.published_curves import Identity, PublishedCurve, find
 from results.selection import Selection
 
@@ -47,7 +47,7 @@ class Panel:
 
 
 def panels(
-    spec: FigureSpec, selection: Selection, frame: pd.DataFrame, claims: Mapping[Identity, PublishedCurve]
+    spec: CurvesSpec, selection: Selection, frame: pd.DataFrame, claims: Mapping[Identity, PublishedCurve]
 ) -> tuple[Panel, ...]:
     """The panels of a figure, in its order; `frame` is the tidy table of which the selection names the runs.
 
@@ -69,17 +69,10 @@ def panels(
 
 
 def _ours(
-    spec: FigureSpec, panel: PanelSpec, runs: pd.DataFrame, points: pd.DataFrame, published: PublishedCurve
+    spec: CurvesSpec, panel: PanelSpec, runs: pd.DataFrame, points: pd.DataFrame, published: PublishedCurve
 ) -> OurCurves:
-    seeds = tuple(sorted(map(int, runs["seed"])))
-    diverged = tuple(sorted(map(int, runs.loc[runs["status"] == "diverged", "seed"])))
-    drawn = points if panel.until is None else points[points["step"] <= panel.until]
-    table = drawn.pivot(index="seed", columns="step", values="value").reindex(list(seeds)).sort_index(axis=1)
-    table.loc[list(diverged)] = table.loc[list(diverged)].fillna(0.0)
     where = f"{spec.scope.name}, task {panel.task}"
-    steps, scores = table.columns.to_numpy(dtype=int), table.to_numpy(dtype=float)
-    for seed, step in [(seeds[row], steps[column]) for row, column in np.argwhere(~np.isfinite(scores))]:
-        raise RepriseError(f"{where}: the run of seed {seed} has no score at step {step}; remove it and run it again")
+    steps, scores, seeds, diverged = seed_curves(runs, points, panel.until, where)
     shared = published.at(steps)
     if len(shared.steps) < WINDOW:
         raise RepriseError(
@@ -90,6 +83,25 @@ def _ours(
     judged = scores[:, np.isin(steps, shared.steps)]
     verdict = judge(judged, seeds, diverged, shared, thresholds.tolerance, thresholds.learned)
     return OurCurves(steps, scores, seeds, diverged, verdict)
+
+
+def seed_curves(
+    runs: pd.DataFrame, points: pd.DataFrame, until: int | None, where: str
+) -> tuple[np.ndarray, np.ndarray, tuple[int, ...], tuple[int, ...]]:
+    """Steps (T,), scores (S, T) with a row per seed, the seeds and which of them diverged (there a missing score is 0).
+
+    `runs` has a row per run of one cell, `points` their curves; steps beyond `until` are left out. Raises RepriseError that
+    begins with `where` where a run's curve has a hole.
+    """
+    seeds = tuple(sorted(map(int, runs["seed"])))
+    diverged = tuple(sorted(map(int, runs.loc[runs["status"] == "diverged", "seed"])))
+    drawn = points if until is None else points[points["step"] <= until]
+    table = drawn.pivot(index="seed", columns="step", values="value").reindex(list(seeds)).sort_index(axis=1)
+    table.loc[list(diverged)] = table.loc[list(diverged)].fillna(0.0)
+    steps, scores = table.columns.to_numpy(dtype=int), table.to_numpy(dtype=float)
+    for seed, step in [(seeds[row], steps[column]) for row, column in np.argwhere(~np.isfinite(scores))]:
+        raise RepriseError(f"{where}: the run of seed {seed} has no score at step {step}; remove it and run it again")
+    return steps, scores, seeds, diverged
 
 
 def _few(steps: np.ndarray) -> str:

@@ -1,4 +1,4 @@
-"""The command `reprise figure`: our learning curves over a paper's, as a figure and a table of verdicts."""
+"""The command `reprise figure`: a figure from our runs and what is published, with the numbers in it as files beside it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ import typer
 
 from benchmarks.base import home
 from benchmarks.whole_file import write_whole
-from results import published_curves
 from results.collect import collect
-from results.curve_table import curve_table, subtitle
-from results.curves import panels
+from results.figure_kinds import drawn
 from results.figure_spec import load_figure
 from results.options import Keys, Out, Records, Where
+from results.plots.runs import Request
 from results.render import RENDERERS, render
-from results.render.small_multiples import draw
+from results.render.figures.style import encode
 from results.render.terminal import print_table
 from results.run_keys import chosen_keys
-from results.selection import Choice, Condition, select
+from results.selection import Condition
+from results.table import Table
 
 TABLES = ("markdown", "csv", "json")
-"""The formats of the verdicts beside a figure."""
+"""The formats of the numbers beside a figure."""
+
+PRINTED = 60
+"""Rows: longer tables are written and not printed."""
 
 
 class Format(StrEnum):
@@ -45,26 +48,34 @@ def figure(
     keys: Keys = None,
     where: Where = None,
 ) -> None:
-    """Draw a paper's learning curves with ours over them, and say per task whether they agree."""
+    """Draw a figure of the suite, or one of your own, and write the numbers in it beside it (Markdown, CSV, JSON).
+
+    Precision-recall curves are drawn from predictions, not from runs: `reprise evaluate wider-face --curves FILE.png`.
+    """
     spec = load_figure(name)
-    claims = published_curves.load(spec.claims.file)
-    frame = collect(records=records)
     conditions = tuple(Condition.parse(text) for text in where or ())
-    choice = Choice("last", tier or spec.tier, conditions, chosen_keys(sweep or (), keys))
-    selection = select(spec.scope, frame, choice)
-    shown = panels(spec, selection, frame, claims)
-    table = curve_table(spec, selection, shown)
-    folder = (out or home() / "results" / f"{spec.id}-{selection.tier}").absolute()
+    chosen = chosen_keys(sweep or (), keys)
+    request = Request(collect(records=records), tier, conditions, None if chosen is None else frozenset(chosen))
+    made = drawn(spec, request)
+    folder = (out or home() / "results" / (f"{spec.id}-{made.tier}" if made.tier else spec.id)).absolute()
     drawing = folder / f"{spec.id}.{form.value}"
-    write_whole(drawing, draw(spec, shown, subtitle(spec, selection), form.value))
+    write_whole(drawing, encode(made.figure, form.value))
     paths = [drawing]
     for each in TABLES:
-        text = render(table, each)
+        text = render(made.table, each)
         if each == "markdown" and form is not Format.pdf:
             text = f"![{spec.title}]({drawing.name})\n\n{text}"
         paths.append(folder / f"{spec.id}.{RENDERERS[each][0]}")
         write_whole(paths[-1], text)
-    print_table(table)
-    typer.echo()
+    _print(made.table)
     for path in paths:
         typer.echo(f"wrote {path}")
+
+
+def _print(table: Table) -> None:
+    rows = sum(1 for _ in table.rows())
+    if rows <= PRINTED:
+        print_table(table)
+    else:
+        typer.echo(f"{table.title}\n{table.caption}\nIts {rows:,} rows of numbers are in the files.")
+    typer.echo()

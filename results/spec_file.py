@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from benchmarks.base import RepriseError, unknown
 
@@ -22,6 +22,23 @@ class Part(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
+    _path: Path | None = PrivateAttr(default=None)
+    _lines: dict[Place, int] = PrivateAttr(default_factory=dict)
+
+    def where(self, *place: int | str) -> str:
+        """File and line of a place of a whole specification that was read from a file, else the place alone."""
+        if self._path is None:
+            return ".".join(map(str, place)) or "the specification"
+        return f"{self._path}:{_nearest(self._lines, place)}"
+
+
+class Misplaced(ValueError):
+    """What validators of a whole specification raise: a fault, and the place at which it stands."""
+
+    def __init__(self, message: str, *place: int | str) -> None:
+        super().__init__(message)
+        self.place: Place = place
+
 
 PartT = TypeVar("PartT", bound=Part)
 
@@ -31,12 +48,14 @@ def spec_names(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
-def read_spec(model: type[PartT] | Mapping[str, type[PartT]], kind: str, name: str, folder: Path) -> PartT:
+def read_spec(
+    model: type[PartT] | Mapping[str, type[PartT]], kind: str, name: str, folder: Path, key: str = "layout"
+) -> PartT:
     """A specification by its name in the folder, or anybody's by the path of its YAML file.
 
-    Where there are several models, the file's key `layout` names one of them; without that key it is the first. Raises
-    RepriseError where there is no such file (`kind` says of what), where it is no YAML or has a key twice, and where it does not
-    fit the model.
+    Where there are several models, the file's `key` names one of them; without that key it is the one that has a default for
+    it. Raises RepriseError where there is no such file (`kind` says of what), where it is no YAML or has a key twice, and where
+    it does not fit the model.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
     if not path.is_file():
@@ -52,20 +71,27 @@ def read_spec(model: type[PartT] | Mapping[str, type[PartT]], kind: str, name: s
         raise RepriseError(f"{path}:{line}: not YAML: {' '.join(str(error).split())}") from error
     lines = _lines(node, path)
     if isinstance(model, Mapping):
-        model = _by_layout(model, content, path, lines)
+        model = _by_key(model, key, content, path, lines)
     try:
-        return model.model_validate(content)
+        spec = model.model_validate(content)
     except ValidationError as error:
         raise _explained(model, path, lines, error) from error
+    spec._path, spec._lines = path, lines
+    return spec
 
 
-def _by_layout(models: Mapping[str, type[PartT]], content: Any, path: Path, lines: dict[Place, int]) -> type[PartT]:
-    layout = content.get("layout") if isinstance(content, dict) else None
-    if layout is None:
-        return next(iter(models.values()))
-    if not isinstance(layout, str) or layout not in models:
-        raise unknown("layout", str(layout), models, f"{path}:{lines['layout',]}")
-    return models[layout]
+def _by_key(
+    models: Mapping[str, type[PartT]], key: str, content: Any, path: Path, lines: dict[Place, int]
+) -> type[PartT]:
+    name = content.get(key) if isinstance(content, dict) else None
+    if name is None:
+        usual = [model for model in models.values() if not model.model_fields[key].is_required()]
+        if not usual:
+            raise RepriseError(f"{path}:{lines.get((key,), 1)}: {key}: Field required; valid: {', '.join(models)}")
+        return usual[0]
+    if not isinstance(name, str) or name not in models:
+        raise unknown(key, str(name), models, f"{path}:{lines[key,]}")
+    return models[name]
 
 
 def _explained(model: type[Part], path: Path, lines: dict[Place, int], error: ValidationError) -> RepriseError:
@@ -73,11 +99,18 @@ def _explained(model: type[Part], path: Path, lines: dict[Place, int], error: Va
     faults = error.errors()
     fault = next((each for each in faults if each["type"] == "extra_forbidden"), faults[0])
     place: Place = fault["loc"]
-    known = next(place[:end] for end in range(len(place), -1, -1) if place[:end] in lines)
-    where = f"{path}:{lines[known]}: {'.'.join(map(str, place)) or 'the file'}"
+    cause = fault.get("ctx", {}).get("error")
+    if isinstance(cause, Misplaced):
+        place += cause.place
+    where = f"{path}:{_nearest(lines, place)}: {'.'.join(map(str, place)) or 'the file'}"
     if fault["type"] == "extra_forbidden":
         return unknown("key", str(place[-1]), _model_at(model, place[:-1]).model_fields, where)
     return RepriseError(f"{where}: {fault['msg'].removeprefix('Value error, ')}")
+
+
+def _nearest(lines: Mapping[Place, int], place: Place) -> int:
+    """The line of a place, or of the nearest one around it that stands in the file."""
+    return next(lines[place[:end]] for end in range(len(place), -1, -1) if place[:end] in lines)
 
 
 def _lines(node: yaml.Node | None, path: Path) -> dict[Place, int]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.base import RepriseError
 from benchmarks.detection import install_ops
 from benchmarks.wider_face.annotations import FaceImage
 from benchmarks.wider_face.real_wider import FaceSplit
@@ -56,6 +57,16 @@ class FaceDataset(BaseDetDataset):
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """mmdet's description of a picture."""
         return {**super().get_data_info(idx), "batch": self.batch}
+
+    def prepare_data(self, idx: int) -> Any:
+        """A picture through the pipeline; raises RepriseError where its file is damaged."""
+        try:
+            return super().prepare_data(idx)
+        except AssertionError as error:  # what mmcv makes of a picture that OpenCV cannot decode
+            if "failed to load image" not in str(error):
+                raise
+            path = self.get_data_info(idx)["img_path"]
+            raise RepriseError(f"{path}: cannot be read as a picture; fetch it again") from error
 
     def _instances(self, image: FaceImage) -> list[dict[str, Any]]:
         boxes = _turned(image.boxes) if self.swap_negative else image.boxes

@@ -24,6 +24,7 @@ from benchmarks.detection.precision import in_precision, placed
 from benchmarks.detection.training import Plan, Watcher, finite, train
 from benchmarks.whole_file import write_whole
 from benchmarks.wider_face.contract import FaceMethod, Schedule
+from benchmarks.wider_face.cost import SIDE
 from benchmarks.wider_face.dataset import FaceDataset
 from benchmarks.wider_face.metric import evaluate
 from benchmarks.wider_face.overlap import VARIANTS
@@ -43,9 +44,6 @@ LOSS_EVERY = 50
 
 SAVE_EVERY = 250
 """Iterations between checkpoints; a multiple of LOSS_EVERY, so that no mean is torn."""
-
-COST_SIDE = 640
-"""Pixels of the square that cost is counted at (face methods, preamble)."""
 
 HEADLINE = "float"
 """The metric's variant that figures are named by; the other's stand in the manifest."""
@@ -201,7 +199,7 @@ class FaceRun(Watcher):
                 for variant in VARIANTS
                 if variant != HEADLINE
             }
-        cost = measure(self.detector, (3, COST_SIDE, COST_SIDE))
+        cost = measure(self.detector, (3, SIDE, SIDE))
         summary["parameters"] = {"last": float(cost.parameters.all)}
         summary["gmacs_640"] = {"last": cost.product_macs / 1e9}
         manifest = self._manifest(cost, variants)

@@ -156,9 +156,10 @@ def _check_ranges(s: Settings) -> None:
         raise RepriseError(f"am_depth is {s.am_depth}; give 0, 1 or 2")
     if s.train_size < DIVISOR or s.train_size % DIVISOR:
         raise RepriseError(f"train_size is {s.train_size}; give a multiple of {DIVISOR}")
-    for name in ("bn_momentum", "plateau_factor"):
-        if getattr(s, name) > 1.0:
-            raise RepriseError(f"{name} is {getattr(s, name)}; give at most 1")
+    if s.bn_momentum > 1.0:
+        raise RepriseError(f"bn_momentum is {s.bn_momentum}; give at most 1")
+    if s.plateau_factor >= 1.0:
+        raise RepriseError(f"plateau_factor is {s.plateau_factor}; give a share below 1, or the rate never falls")
     for name in ("score_threshold", "nms_iou"):
         if not 0.0 <= getattr(s, name) <= 1.0:
             raise RepriseError(f"{name} is {getattr(s, name)}; give a number from 0 to 1")

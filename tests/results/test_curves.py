@@ -17,14 +17,22 @@ from results import published_curves
 from results.collect import tidy
 from results.curve_table import curve_table
 from results.curves import Panel, panels
-from results.figure_spec import FOLDER, FigureSpec, figure_names, load_figure
+from results.figure_spec import FOLDER, CurvesSpec, figure_names, load_figure
 from results.render import render
 from results.selection import Choice, Selection, select
 from results.table import Table
 
 Maker = Callable[..., RunResult]
 CLAIMS = published_curves.load("ilq_curves")
-SPEC = load_figure("ilq-early")
+
+
+def early() -> CurvesSpec:
+    spec = load_figure("ilq-early")
+    assert isinstance(spec, CurvesSpec)
+    return spec
+
+
+SPEC = early()
 
 
 def run(result: Maker, task: str, seed: int, shift: float = 0.0, steps: int = 50_000, **options: object) -> RunResult:
@@ -46,7 +54,7 @@ def run(result: Maker, task: str, seed: int, shift: float = 0.0, steps: int = 50
     return replace(made, curve=[*points, Point("critic_loss", 5_000, 0.5)])
 
 
-def drawn(*results: RunResult, spec: FigureSpec = SPEC) -> tuple[Selection, tuple[Panel, ...], Table]:
+def drawn(*results: RunResult, spec: CurvesSpec = SPEC) -> tuple[Selection, tuple[Panel, ...], Table]:
     frame = tidy(Found(f"place {index}", each) for index, each in enumerate(results))
     selection = select(spec.scope, frame, Choice("last", spec.tier))
     shown = panels(spec, selection, frame, CLAIMS)
@@ -192,10 +200,12 @@ def test_the_caption_says_what_a_reader_needs(result: Maker) -> None:
 # -- the specification
 
 
-def test_every_figure_of_the_suite_loads_and_finds_its_published_curves() -> None:
+def test_every_figure_of_the_suite_loads_and_one_of_curves_finds_the_published_ones() -> None:
     for name in figure_names():
         spec = load_figure(name)
         assert spec.id == name
+        if not isinstance(spec, CurvesSpec):
+            continue
         claims = published_curves.load(spec.claims.file)
         for panel in spec.tasks:
             published_curves.find(claims, spec.claims.figure, panel.claim, spec.claims.variant, name)

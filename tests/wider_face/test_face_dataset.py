@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks.base import RepriseError
 from benchmarks.detection.data import training_loader
 from benchmarks.wider_face.annotations import FaceAnnotations, face_image, read_bbx_gt
 from benchmarks.wider_face.dataset import FaceDataset
@@ -83,6 +84,15 @@ def test_training_batches_hold_every_picture_once_a_pass(split: FaceSplit) -> No
     loader = training_loader(FaceDataset(split, PIPELINE), batch_size=1, iterations=6, seed=3)
     seen = [batch["data_samples"][0].img_id for batch in loader]
     assert sorted(seen[:3]) == sorted(seen[3:]) == sorted(image.key for image in IMAGES)
+
+
+def test_a_damaged_picture_is_named(split: FaceSplit, tmp_path: Path) -> None:
+    for image in IMAGES:
+        (tmp_path / image.event).mkdir(exist_ok=True)
+        (tmp_path / image.name).write_bytes((split.folder / image.name).read_bytes()[:40])
+    damaged = FaceDataset(split._replace(folder=tmp_path), PLAIN)
+    with pytest.raises(RepriseError, match=r"wide\.png: cannot be read as a picture; fetch it again"):
+        damaged[0]
 
 
 def test_the_real_pictures_make_batches(shared_data: Path, tmp_path: Path) -> None:

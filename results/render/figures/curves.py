@@ -1,67 +1,37 @@
-"""A figure of learning curves, a panel per task, by matplotlib; readable in grey and without telling colours apart."""
+"""Kind `curves`: one method's early curves over a paper's, judged; readable in grey and without telling colours apart."""
 
 from __future__ import annotations
 
-import io
-import textwrap
 from typing import Any
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from results.curve_verdict import Judgement
 from results.curves import OurCurves, Panel
-from results.figure_spec import FigureSpec
+from results.figure_spec import CurvesSpec
+from results.render.figures.style import BLUE, PUBLISHED, SOFT, VERMILLION, WIDTH, sheet
 from results.verdict.words import Direction
 
-FORMATS: dict[str, dict[str, Any]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
-"""The formats, and the metadata of each that would make two drawings of the same runs differ."""
-
-OURS = "#0072b2"
-MEAN: dict[str, Any] = {"color": OURS, "linewidth": 2.2, "marker": "o", "markersize": 2.6}
-SEED: dict[str, Any] = {"color": OURS, "linewidth": 0.7, "alpha": 0.75}
-SPREAD: dict[str, Any] = {"color": OURS, "alpha": 0.2, "linewidth": 0}
-THEIRS: dict[str, Any] = {"color": "#2b2b2b", "linestyle": (0, (4, 2)), "linewidth": 1.6}
+MEAN: dict[str, Any] = {"color": BLUE, "linewidth": 2.2, "marker": "o", "markersize": 2.6}
+SEED: dict[str, Any] = {"color": BLUE, "linewidth": 0.7, "alpha": 0.75}
+SPREAD: dict[str, Any] = {"color": BLUE, "alpha": 0.2, "linewidth": 0}
+THEIRS: dict[str, Any] = {"color": PUBLISHED, "linestyle": (0, (4, 2)), "linewidth": 1.6}
 BAND: dict[str, Any] = {"facecolor": "#ececec", "edgecolor": "#b4b4b4", "hatch": "/////", "linewidth": 0}
-RULE = "#d55e00"
+RULE = VERMILLION
 DOTTED: dict[str, Any] = {"linestyle": ":", "linewidth": 1.3}
-SOFT = "#5c636b"
 
 WIDE = 3
 """Panels in a row, at most."""
 
-STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": SOFT,
-    "axes.labelcolor": "#1c1e21",
-    "axes.grid": True,
-    "grid.color": "#e9ecef",
-    "grid.linewidth": 0.8,
-    "axes.axisbelow": True,
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
-    "svg.hashsalt": "reprise",
-}
 
-
-def draw(spec: FigureSpec, panels: tuple[Panel, ...], subtitle: str, form: str = "png") -> bytes:
-    """The figure as a file of one of FORMATS; the same panels give the same bytes."""
+def draw(spec: CurvesSpec, panels: tuple[Panel, ...], subtitle: str) -> Figure:
+    """A panel per task: our seeds, their mean and spread, over the published line and band, with the tolerance of the verdict."""
     columns = min(WIDE, len(panels))
     rows = -(-len(panels) // columns)
-    width, height = max(3.5 * columns + 0.3, 7.3), 2.85 * rows + 1.0
-    with rc_context(STYLE):
-        figure = Figure((width, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06, hspace=0.04))
-        title, about = textwrap.wrap(spec.title, int(9 * width)), textwrap.wrap(subtitle, int(14 * width))
-        room = "\n" * len(about)
-        figure.suptitle("\n".join(title) + room, x=0.012, ha="left", fontsize=12, fontweight="bold")
-        below = 1 - (0.16 + 0.2 * len(title)) / height
-        figure.text(0.012, below, "\n".join(about), ha="left", va="top", fontsize=9, color=SOFT)
+    with sheet(2.85 * rows + 0.55, spec.title, subtitle, max(3.5 * columns + 0.3, WIDTH)) as figure:
         axes = figure.subplots(rows, columns, squeeze=False)
         for place, each in enumerate(axes.flat):
             if place >= len(panels):
@@ -73,12 +43,10 @@ def draw(spec: FigureSpec, panels: tuple[Panel, ...], subtitle: str, form: str =
             if place + columns >= len(panels):
                 each.set_xlabel(spec.steps.label)
         _legend(figure, spec, 2 * columns)
-        file = io.BytesIO()
-        figure.savefig(file, format=form, dpi=160, metadata=FORMATS[form])
-    return file.getvalue()
+    return figure
 
 
-def _panel(axes: Axes, spec: FigureSpec, panel: Panel) -> None:
+def _panel(axes: Axes, spec: CurvesSpec, panel: Panel) -> None:
     unit, published = spec.steps.unit, panel.published
     x = published.steps / unit
     axes.fill_between(x, published.low, published.high, **BAND)
@@ -125,7 +93,7 @@ def _said(panel: Panel) -> tuple[str, str]:
     return f"{seeds} · {judgement.words}{where}", "; ".join(judgement.reasons)
 
 
-def _legend(figure: Figure, spec: FigureSpec, columns: int) -> None:
+def _legend(figure: Figure, spec: CurvesSpec, columns: int) -> None:
     claims = spec.claims
     handles = [
         Line2D([], [], **MEAN, label=f"{spec.label}, ours: mean over seeds"),
