@@ -29,10 +29,14 @@ class RepriseError(Exception):
 
 def unknown(kind: str, name: str, valid: Iterable[str], where: str = "") -> RepriseError:
     """The error for a name that does not exist, with the nearest one that does."""
+    return RepriseError(f"{where + ': ' if where else ''}unknown {kind} '{name}'; {near(name, valid)}")
+
+
+def near(name: str, valid: Iterable[str]) -> str:
+    """Which name that exists may have been meant, else all of them."""
     valid = sorted(valid)
-    near = difflib.get_close_matches(name, valid, n=1, cutoff=0.4)
-    hint = f"did you mean '{near[0]}'?" if near else f"valid: {', '.join(valid) or 'none'}"
-    return RepriseError(f"{where + ': ' if where else ''}unknown {kind} '{name}'; {hint}")
+    found = difflib.get_close_matches(name, valid, n=1, cutoff=0.4)
+    return f"did you mean '{found[0]}'?" if found else f"valid: {', '.join(valid) or 'none'}"
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,17 @@ import pandas as pd
 
 from benchmarks.base import NO_DATA
 from results.published import Claim
+from results.render.wording import TIED
 from results.selection import Selection
 from results.table import Note
 from results.table_spec import STATISTICS, ClaimsSpec, ColumnSpec, PaperSpec, TableSpec
+from results.ties import TEST
 
 SMALL_TIERS = ("smoke", "demo", "mini")
 """Tiers whose networks, budgets and presets are ours and not a paper's."""
+
+TIES, REMARK = "Ties", "Remark"
+"""Subjects of notes that stand whatever else a table shows."""
 
 UNKNOWN = "not recorded"
 TO = "\N{EN DASH}"
@@ -24,28 +29,40 @@ Claims = Sequence[tuple[ColumnSpec, Claim]]
 def caption(spec: PaperSpec, selection: Selection, seeds: Sequence[int], published: bool = True) -> str:
     """Tier, metric, statistic, seeds and the number of tasks, in one paragraph."""
     tasks, statistic = selection.runs["task"].nunique(), selection.statistic
+    beside = ", beside the published value" if published else ""
+    if set(selection.runs["dataset"]) <= {NO_DATA}:
+        return f"{spec.metric_words}{beside}."
     many = f"mean ± sample standard deviation over {len(seeds)} seeds ({ranges(seeds)})"
     spread = many if len(seeds) > 1 else f"one seed ({seeds[0]})"
-    beside = ", beside the published value" if published else ""
-    if set(selection.runs["dataset"]) == {NO_DATA}:
-        return f"{spec.metric_label}{beside}."
     return (
         f"Tier {selection.tier or UNKNOWN}, {tasks} of {len(spec.tasks)} tasks. "
-        f"{spec.metric_label} {STATISTICS[statistic]} ({statistic}): {spread}{beside}."
+        f"{spec.metric_words} {STATISTICS[statistic]} ({statistic}): {spread}{beside}."
     )
 
 
 def notes(
-    spec: TableSpec, selection: Selection, columns: Sequence[ColumnSpec], claims: Claims, has_total: bool
+    spec: TableSpec,
+    selection: Selection,
+    columns: Sequence[ColumnSpec],
+    claims: Claims,
+    has_total: bool,
+    has_ties: bool = False,
 ) -> tuple[Note, ...]:
     """Everything else that belongs under the table, in the order in which a reader asks for it."""
     found = [
         *standing_notes(spec.claims, selection),
-        *run_notes(selection, {column.id: column.label for column in columns}),
+        *run_notes(selection, {column.id: column.label for column in columns if column.id is not None}),
         Note("Published", _published(claims)),
         Note("Total", _total(spec, has_total)),
+        *closing_notes(spec, has_ties),
     ]
     return tuple(note for note in found if note.text)
+
+
+def closing_notes(spec: PaperSpec, has_ties: bool) -> tuple[Note, ...]:
+    """What the marks of ties mean, and what the specification itself has to say."""
+    ties = [Note(TIES, f"{TIED} {TEST}")] if has_ties else []
+    return (*ties, *(Note(REMARK, text) for text in spec.remarks))
 
 
 def standing_notes(claims: ClaimsSpec, selection: Selection) -> tuple[Note, ...]:
@@ -160,14 +177,15 @@ def _published(claims: Claims) -> str:
         if spreads:
             parts.append(f"What the ± of {spreads} is, is not stated.")
         if seeds:
-            parts.append("Seeds: " + ", ".join(f"{label} {n}" for label, n in seeds.items()) + ".")
+            labels = {n: ", ".join(label for label in seeds if seeds[label] == n) for n in seeds.values()}
+            parts.append("Seeds: " + "; ".join(f"{n} ({names})" for n, names in labels.items()) + ".")
     return " ".join(parts)
 
 
 def _total(spec: TableSpec, has_total: bool) -> str:
-    if spec.total is None:
+    if spec.total is None and all(group.total is None for group in spec.groups):
         return ""
-    if not has_total:
+    if spec.total is not None and not has_total:
         return f"None: it needs all {len(spec.tasks)} tasks."
     return "Ours is a sum only where every task has all seeds; the published one is as printed."
 

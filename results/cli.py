@@ -7,24 +7,28 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 
-from benchmarks.base import home
+from benchmarks.base import RepriseError, home
 from benchmarks.whole_file import write_whole
 from results import published
-from results.collect import collect
+from results.collect import collect, tidy
+from results.judging.judge import judge
 from results.method_spec import MethodTableSpec
 from results.method_table import method_table
+from results.modes import Mode, difference, ours_alone, published_alone
 from results.options import Keys, Out, Records, Where
 from results.paper_table import paper_table
 from results.render import RENDERERS, render
 from results.render.terminal import print_table
 from results.run_figures import RunFigures
 from results.run_keys import chosen_keys
-from results.selection import Choice, Condition, select
+from results.selection import Choice, Condition, NothingRun, Selection, select
 from results.table import Table
 from results.table_files import load_spec
-from results.table_spec import TableSpec
+from results.table_spec import PaperSpec, TableSpec
+from results.transposed import transposed
 
 
 class Format(StrEnum):
@@ -49,6 +53,9 @@ def table(
     keys: Keys = None,
     where: Where = None,
     all_tasks: Annotated[bool, typer.Option("--all-tasks", help="Also show tasks without runs of ours.")] = False,
+    mode: Annotated[
+        Mode, typer.Option(help="Both, either alone, or ours minus published with a verdict; `published` needs no run.")
+    ] = Mode.both,
 ) -> None:
     """Draw a paper's table: ours beside the published numbers, in every format."""
     chosen = chosen_keys([] if sweep is None else [sweep], keys)
@@ -61,6 +68,7 @@ def table(
         where=conditions,
         keys=chosen,
         all_tasks=all_tasks,
+        mode=mode,
     )
     if form is Format.terminal:
         print_table(drawn)
@@ -86,20 +94,71 @@ def draw_table(
     where: tuple[Condition, ...] = (),
     keys: Collection[str] | None = None,
     all_tasks: bool = False,
+    mode: Mode = Mode.both,
 ) -> tuple[Table, str]:
     """A paper's table from the runs at hand, and the tier it shows. `keys` narrows them to the runs of one sweep.
 
-    Raises RepriseError where the runs cannot be read or do not make one table.
+    Without runs only `mode` published shows anything, and it reads none. Raises RepriseError where the runs cannot be read or do
+    not make one table, where the specification names a claim that does not exist, and where a mode has nothing to show.
     """
     spec = load_spec(name)
     choice = Choice(spec.statistic(statistic), tier, where, keys)
+    claims = published.load(spec.family)
+    if mode is Mode.published:
+        return _arranged(spec, _published(spec, claims, choice)), ""
     frame = collect(records=records, curves=False)
-    selection, claims = select(spec.scope, frame, choice), published.load(spec.family)
+    selection = _selected(spec, frame, choice)
+    table = _drawn(spec, frame, selection, claims, all_tasks=all_tasks)
+    if mode is Mode.ours:
+        table = ours_alone(table, spec, selection)
+    elif mode is Mode.difference:
+        table = difference(table, spec, selection, judge(spec, frame, claims, choice), all_rows=all_tasks)
+        _refuse_empty(table, spec, "none of its runs stands beside a published number")
+    return _arranged(spec, table), selection.tier
+
+
+def _arranged(spec: PaperSpec, table: Table) -> Table:
+    return transposed(table) if isinstance(spec, TableSpec) and spec.transposed else table
+
+
+def _published(spec: PaperSpec, claims: pd.DataFrame, choice: Choice) -> Table:
+    if choice.tier is not None or choice.where or choice.keys is not None:
+        raise RepriseError(
+            f"table {spec.id}: --mode published shows no run; leave out what chooses runs (--tier, --sweep, --keys, --where)"
+        )
+    frame = tidy([], curves=False)
+    table = _drawn(spec, frame, Selection(frame, "", choice.statistic), claims, all_tasks=True, others=True)
+    table = published_alone(table, spec, choice.statistic)
+    _refuse_empty(table, spec, f"nothing is published for it under statistic {choice.statistic}")
+    return table
+
+
+def _selected(spec: PaperSpec, frame: pd.DataFrame, choice: Choice) -> Selection:
+    """The runs of a table; without any, the message says how to see what is published."""
+    try:
+        return select(spec.scope, frame, choice)
+    except NothingRun as error:
+        raise RepriseError(f"{error}, and `--mode published` shows what is published") from error
+
+
+def _drawn(
+    spec: PaperSpec,
+    frame: pd.DataFrame,
+    selection: Selection,
+    claims: pd.DataFrame,
+    *,
+    all_tasks: bool,
+    others: bool = False,
+) -> Table:
     if isinstance(spec, MethodTableSpec):
-        figures = RunFigures(frame, selection, spec.metrics)
-        return method_table(spec, selection, figures, claims, all_tasks=all_tasks), selection.tier
+        return method_table(spec, selection, RunFigures(frame, selection, spec.metrics), claims, all_tasks=all_tasks)
     assert isinstance(spec, TableSpec)
-    return paper_table(spec, selection, claims, all_tasks=all_tasks), selection.tier
+    return paper_table(spec, selection, claims, all_tasks=all_tasks, others=others)
+
+
+def _refuse_empty(table: Table, spec: PaperSpec, reason: str) -> None:
+    if not table.columns or not table.groups:
+        raise RepriseError(f"table {spec.id}: {reason}")
 
 
 def write_table(drawn: Table, folder: Path, forms: Collection[str] = tuple(RENDERERS)) -> list[Path]:

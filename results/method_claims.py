@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmarks.base import unknown
+from results.claim_names import refuse_name, shown_claims
 from results.method_spec import FigureColumn, MethodGroup, MethodRow, MethodTableSpec
 from results.published import Claim, lookup
 
@@ -26,17 +25,18 @@ class MethodClaims:
     def __init__(self, spec: MethodTableSpec, claims: pd.DataFrame, statistic: str) -> None:
         self.spec, self.statistic = spec, statistic
         self.tables = spec.claims.tables[statistic]
-        _refuse_unknown(spec, claims, self.tables)
+        _refuse_unknown(spec, claims)
         rows = claims[claims["table"].isin(self.tables)]
         self.rows = dict(iter(rows.groupby(["table", "task", "method", "metric"], sort=False)))
 
     def figure(self, group: MethodGroup, row: MethodRow, column: FigureColumn) -> PublishedFigure | None:
         """What is published for a cell: by the group's first task, and there by the first table, that has it."""
-        if row.claim is None or column.claim is None or (column.over is not None and row.reference):
+        trivial = column.times is not None and column.times == row.id  # once itself: nobody's claim
+        if trivial or row.claim is None or column.claim is None or (column.over is not None and row.reference):
             return None
         for task in column.claims or group.claims:
             for table in self.tables:
-                found = self._claim(table, task, row.claim, column.claim)
+                found = self._claim(table, task, row.claim, column.claim, column.dataset)
                 if found is not None:
                     return self._shown(found, column)
         return None
@@ -52,7 +52,7 @@ class MethodClaims:
         assert column.times is not None
         name = self.spec.row(column.times).claim
         for table in self.tables:
-            base = None if name is None else self._claim(table, claim.task, name, claim.metric)
+            base = None if name is None else self._claim(table, claim.task, name, claim.metric, column.dataset)
             if base is not None:
                 return PublishedFigure(claim.value / base.value, (claim, base))
         return None
@@ -61,38 +61,35 @@ class MethodClaims:
         """A claim less that of the reference in the same table; a gain over another table's would be none."""
         assert column.over is not None
         reference = self.spec.row(column.over).claim
-        base = None if reference is None else self._claim(claim.table, claim.task, reference, claim.metric)
+        if reference is None:
+            return None
+        base = self._claim(claim.table, claim.task, reference, claim.metric, column.dataset)
         return None if base is None else PublishedFigure(round(claim.value - base.value, 6), (claim, base))
 
-    def _claim(self, table: str, task: str, method: str, metric: str) -> Claim | None:
+    def _claim(self, table: str, task: str, method: str, metric: str, dataset: str | None) -> Claim | None:
         rows = self.rows.get((table, task, method, metric))
+        if rows is not None and dataset is not None:
+            rows = rows[rows["dataset"] == dataset]
         return None if rows is None else lookup(rows, table, task, method, self.statistic, metric)
 
 
-def _refuse_unknown(spec: MethodTableSpec, claims: pd.DataFrame, tables: list[str]) -> None:
-    """Raise where the specification names a table, task, method or metric that no claim has."""
-    where = f"table {spec.id}"
-    for name in tables:
-        _refuse("claim table", name, claims["table"], where)
-    shown = claims[claims["table"].isin(tables)]
-    for group in spec.groups:
-        for task in group.claims:
-            _refuse("published task", task, shown["task"], f"{where}, {group.task}")
-    tasks = {task for group in spec.groups for task in group.claims} | {
-        task for column in spec.columns for task in column.claims
-    }
+def _refuse_unknown(spec: MethodTableSpec, claims: pd.DataFrame) -> None:
+    """Raise where the specification names a table, task, method, metric or data set that no claim has."""
+    shown = shown_claims(spec, claims)
+    named = {("groups", i): group.claims for i, group in enumerate(spec.groups)}
+    named |= {("columns", i): column.claims for i, column in enumerate(spec.columns)}
+    for place, names in named.items():
+        for i, name in enumerate(names):
+            refuse_name(spec, (*place, "claims", i), "published task", name, shown["task"])
+    tasks = {name for names in named.values() for name in names}
     shown = shown[shown["task"].isin(tasks)]
     if not tasks:
         return
-    for row in spec.rows:
+    for i, row in enumerate(spec.rows):
         if row.claim is not None:
-            _refuse("published method", row.claim, shown["method"], f"{where}, row '{row.label}'")
-    for column in spec.columns:
+            refuse_name(spec, ("rows", i, "claim"), "published method", row.claim, shown["method"])
+    for i, column in enumerate(spec.columns):
         if column.claim is not None:
-            _refuse("published metric", column.claim, shown["metric"], f"{where}, column '{column.label}'")
-
-
-def _refuse(kind: str, name: str, valid: Iterable[str], where: str) -> None:
-    names = set(valid)
-    if name not in names:
-        raise unknown(kind, name, names, where)
+            refuse_name(spec, ("columns", i, "claim"), "published metric", column.claim, shown["metric"])
+        if column.dataset is not None:
+            refuse_name(spec, ("columns", i, "dataset"), "published data set", column.dataset, shown["dataset"])

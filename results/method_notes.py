@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from results.caption import caption, run_notes, standing_notes
+from results.caption import caption, closing_notes, run_notes, standing_notes
 from results.gain import FEWEST_SEEDS
 from results.method_spec import MethodTableSpec
 from results.published import Claim
@@ -19,14 +19,18 @@ def caption_of(spec: MethodTableSpec, selection: Selection, published: bool) -> 
     return caption(spec, selection, sorted(set(selection.runs["seed"])), published=published)
 
 
-def notes_of(spec: MethodTableSpec, selection: Selection, claims: Sequence[Claim]) -> tuple[Note, ...]:
+def notes_of(
+    spec: MethodTableSpec, selection: Selection, claims: Sequence[Claim], has_ties: bool = False
+) -> tuple[Note, ...]:
     """Everything else under the table; `claims` are those shown."""
     labels = {row.id: row.label for row in spec.rows if row.id is not None}
     found = [
         *standing_notes(spec.claims, selection),
-        Note("Gain", _gain(spec, bool(claims))),
+        Note("Gain", _gain(spec)),
+        Note("Published gain", _published_gain(spec) if claims else ""),
         *run_notes(selection, labels),
         Note("Published", _published(claims)),
+        *closing_notes(spec, has_ties),
     ]
     return tuple(note for note in found if note.text)
 
@@ -65,7 +69,7 @@ def no_gain(label: str, has_runs: bool) -> str:
     return f"No gain: there is no run of the {label} here."
 
 
-def _gain(spec: MethodTableSpec, published: bool) -> str:
+def _gain(spec: MethodTableSpec) -> str:
     parts = []
     for column in spec.columns:
         if column.over is not None:
@@ -75,9 +79,18 @@ def _gain(spec: MethodTableSpec, published: bool) -> str:
                 f"95 % interval (Student's t over the paired differences; none below {FEWEST_SEEDS} seeds). A gain whose "
                 f"interval contains 0 is within noise."
             )
-            if published:
-                parts.append(f"Published: {column.metric} less that of the {label} in the same published table.")
     return " ".join(parts)
+
+
+def _published_gain(spec: MethodTableSpec) -> str:
+    gains = {
+        column.metric: spec.row(column.over).label
+        for column in spec.columns
+        if column.over is not None and column.claim is not None
+    }
+    return " ".join(
+        f"{metric} less that of the {label} in the same published table." for metric, label in gains.items()
+    )
 
 
 def _published(claims: Sequence[Claim]) -> str:

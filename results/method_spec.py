@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from results.spec_file import Part, Text
+from benchmarks.base import near
+from results.spec_file import Misplaced, Part, Text
 from results.table_spec import Decimals, PaperSpec, refuse_twice
 
 
@@ -23,6 +24,7 @@ class MethodGroup(Part):
     claims: list[Text] = []
     suffix: str = ""
     always: bool = False
+    footnote: Text | None = None
 
     @property
     def head(self) -> str:
@@ -52,6 +54,12 @@ class MethodRow(Part):
     carried: dict[str, Text] = {}
     reference: bool = False
     optional: bool = False
+    footnote: Text | None = None
+
+    @property
+    def key(self) -> str:
+        """What programs call the row."""
+        return self.id or self.label
 
     @model_validator(mode="after")
     def _has_a_source(self) -> MethodRow:
@@ -65,8 +73,9 @@ class FigureColumn(Part):
 
     `over` makes the column the gain of that metric over the row of that id, `times` its multiple of that row's. Ours is divided
     by `divisor` before it is shown. Without `higher_is_better` nothing is marked; without `spread` no deviation over seeds is
-    shown. `claims`: the column's own names among the published tasks, where a group's are not (a model's cost). `measured`:
-    the metric's name ends in the group's suffix.
+    shown. `claims`: the column's own names among the published tasks, where a group's are not (a model's cost). `dataset`: the
+    data of its claims, where one task and metric are published for several. `measured`: the metric's name ends in the group's
+    suffix.
     """
 
     metric: Text
@@ -75,11 +84,13 @@ class FigureColumn(Part):
     over: Text | None = None
     times: Text | None = None
     claims: list[Text] = []
+    dataset: Text | None = None
     measured: bool = False
     higher_is_better: bool | None = None
     decimals: Decimals | None = None
     divisor: Annotated[float, Field(gt=0)] = 1.0
     spread: bool = True
+    footnote: Text | None = None
 
     @property
     def key(self) -> str:
@@ -103,22 +114,24 @@ class MethodTableSpec(PaperSpec):
 
     @model_validator(mode="after")
     def _fits_together(self) -> MethodTableSpec:
-        refuse_twice("task", [group.key for group in self.groups])
-        refuse_twice("row", self.variants)
-        refuse_twice("row label", [row.label for row in self.rows])
-        refuse_twice("column", [column.key for column in self.columns])
+        for kind, part, names in (
+            ("task", "groups", [group.key for group in self.groups]),
+            ("row", "rows", [row.key for row in self.rows]),
+            ("row label", "rows", [row.label for row in self.rows]),
+            ("column", "columns", [column.key for column in self.columns]),
+        ):
+            refuse_twice(kind, [(name, (part, place)) for place, name in enumerate(names)])
         metrics = [column.metric for column in self.columns]
-        for column in self.columns:
-            if column.over is not None and column.over not in self.variants:
-                raise ValueError(f"column '{column.label}' is a gain over '{column.over}', which is the id of no row")
-            if column.times is not None and column.times not in self.variants:
-                raise ValueError(
-                    f"column '{column.label}' is a multiple of '{column.times}', which is the id of no row"
-                )
-        for row in self.rows:
+        for place, column in enumerate(self.columns):
+            for key, name, what in (("over", column.over, "gain over"), ("times", column.times, "multiple of")):
+                if name is not None and name not in self.variants:
+                    message = f"column '{column.label}' is a {what} '{name}', which is the id of no row"
+                    raise Misplaced(f"{message}; {near(name, self.variants)}", "columns", place, key)
+        for place, row in enumerate(self.rows):
             for metric in row.carried:
                 if metric not in metrics:
-                    raise ValueError(f"row '{row.label}' carries '{metric}', which is the metric of no column")
+                    message = f"row '{row.label}' carries '{metric}', which is the metric of no column"
+                    raise Misplaced(f"{message}; {near(metric, metrics)}", "rows", place, "carried", metric)
         return self
 
     @property

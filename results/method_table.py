@@ -10,14 +10,18 @@ from statistics import fmean, stdev
 import pandas as pd
 
 from results.gain import paired_gain
+from results.judging.comparable import UNKNOWN_PROTOCOL
 from results.method_claims import MethodClaims, PublishedFigure
 from results.method_notes import SHORT_OF_SEEDS, caption_of, claim_footnote, diverged, no_gain, notes_of, short
 from results.method_spec import FigureColumn, MethodGroup, MethodRow, MethodTableSpec
-from results.paper_table import OURS, PUBLISHED
+from results.paper_table import OURS, PUBLISHED, any_tied
 from results.published import Claim
 from results.run_figures import RunFigures
 from results.selection import Selection
-from results.table import Cell, ColumnGroup, Footnotes, HeaderCell, Row, RowGroup, Table, figure, ranked
+from results.table import Better, Cell, ColumnGroup, Footnotes, HeaderCell, Row, RowGroup, Table, figure, ranked
+from results.ties import Contestant, tied
+
+DIRECTION: dict[bool | None, Better] = {True: "higher", False: "lower", None: ""}
 
 
 def method_table(
@@ -59,14 +63,15 @@ class _Builder:
         lines = [line for _, group in drawn for line in group]
         columns = range(len(self.spec.columns))
         both = [any(line.published[place] != Cell() for line in lines) for place in columns]
+        groups = tuple(RowGroup(head, tuple(_row(line, both) for line in group)) for head, group in drawn)
         return Table(
             name=self.spec.id,
             title=self.spec.title,
             caption=caption_of(self.spec, self.selection, any(both)),
             stub=HeaderCell(self.spec.stub, self.spec.stub),
             columns=tuple(self.column(*pair, any(both)) for pair in zip(self.spec.columns, both, strict=True)),
-            groups=tuple(RowGroup(head, tuple(_row(line, both) for line in group)) for head, group in drawn),
-            notes=notes_of(self.spec, self.selection, self.shown),
+            groups=groups,
+            notes=notes_of(self.spec, self.selection, self.shown, any_tied(groups)),
             footnotes=self.footnotes.all(),
             decimals=self.spec.decimals,
             contest="in each column, among the methods of a group",
@@ -93,13 +98,18 @@ class _Builder:
         heads = [HeaderCell(OURS if headed else "", OURS)]
         if published:
             heads.append(HeaderCell(PUBLISHED, PUBLISHED))
-        return ColumnGroup(HeaderCell(column.label, column.key), tuple(heads), column.decimals)
+        better = DIRECTION[column.higher_is_better]
+        head = HeaderCell(column.label, column.key, self.noted(column.footnote), better)
+        return ColumnGroup(head, tuple(heads), column.decimals)
+
+    def noted(self, footnote: str | None) -> tuple[str, ...]:
+        return () if footnote is None else (self.footnotes.mark(footnote),)
 
     def group_head(self, group: MethodGroup) -> HeaderCell:
-        marks: tuple[str, ...] = ()
-        elsewhere = group.claims and group.claims[0] not in (group.task, group.head)
+        marks = self.noted(group.footnote)
+        elsewhere = group.claims and group.claims[0] not in (group.task, group.head, UNKNOWN_PROTOCOL)
         if elsewhere and any(self.claims.figure(group, *place) for place in self.places(group)):
-            marks = (self.footnotes.mark(f"The published values beside it are those of {group.claims[0]}."),)
+            marks += (self.footnotes.mark(f"The published values beside it are those of {group.claims[0]}."),)
         return HeaderCell(group.head, group.key, marks)
 
     def lines(self, group: MethodGroup) -> list[_Line]:
@@ -129,15 +139,16 @@ class _Builder:
     def head(self, group: MethodGroup, row: MethodRow) -> HeaderCell:
         """The row's head; what concerns all its figures (seeds, a diverged run) stands there as footnotes."""
         runs = None if row.id is None else self.runs.get((group.task, row.id))
+        own = self.noted(row.footnote)
         if row.id is None or runs is None:
-            return HeaderCell(row.label, row.id or row.label)
+            return HeaderCell(row.label, row.key, own)
         rebuilt = "reconstruction" in runs and set(runs["reconstruction"]) == {"true"}
         texts = [
             diverged(sorted(runs.loc[runs["status"] == "diverged", "seed"])),
             short(len(runs), self.seeds(group)),
         ]
         marks = tuple(self.footnotes.mark(text) for text in texts if text)
-        return HeaderCell(f"{row.label} (reconstruction)" if rebuilt else row.label, row.id, marks)
+        return HeaderCell(f"{row.label} (reconstruction)" if rebuilt else row.label, row.id, (*own, *marks))
 
     def seeds(self, group: MethodGroup) -> int:
         """How many seeds a group has."""
@@ -145,15 +156,18 @@ class _Builder:
         return int(runs.loc[runs["task"] == group.task, "seed"].nunique())
 
     def marked(self, lines: Sequence[_Line], place: int, column: FigureColumn) -> list[_Line]:
-        """Marks of one column, among ours and among published apart."""
+        """Marks of one column, among ours and among published apart. Ours that cannot be told from the best are tied with it."""
         if column.higher_is_better is None:
             return list(lines)
+        higher = column.higher_is_better
         competing = [not line.spec.reference for line in lines]
 
         def contest(cells: Sequence[Cell]) -> list[Cell]:
             values = [cell.value if competes else None for cell, competes in zip(cells, competing, strict=True)]
-            marks = ranked(values, bool(column.higher_is_better), self.decimals(column))
-            return [replace(cell, mark=mark) for cell, mark in zip(cells, marks, strict=True)]
+            marks = ranked(values, higher, self.decimals(column))
+            known = [None if value is None else _contestant(cell) for cell, value in zip(cells, values, strict=True)]
+            even = tied(values, known, higher)
+            return [replace(cell, mark=mark, tied=each) for cell, mark, each in zip(cells, marks, even, strict=True)]
 
         ours = contest([line.ours[place] for line in lines])
         published = contest([line.published[place] for line in lines])
@@ -251,6 +265,11 @@ def _row(line: _Line, both: Sequence[bool]) -> Row:
 def _cells(line: _Line, places: Sequence[int]) -> list[Cell]:
     """A row's cells in some columns."""
     return [cells[place] for cells in (line.ours, line.published) for place in places]
+
+
+def _contestant(cell: Cell) -> Contestant | None:
+    """A cell of ours as the test of ties sees it; published figures and gains carry no spread and are never tested."""
+    return None if cell.value is None else Contestant.ours(cell.value, cell.spread, cell.n)
 
 
 def _shown(cell: Cell) -> bool:

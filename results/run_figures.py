@@ -20,6 +20,7 @@ class RunFigures:
             & frame["metric"].isin(list(metrics))
             & (frame["statistic"] == selection.statistic)
         ]
+        rows = rows.assign(variant=rows["run_key"].map(selection.runs.set_index("run_key")["variant"]))
         _refuse_endless(rows)
         self._cells: dict[tuple[str, str, str], dict[int, float]] = {}
         for task, variant, metric, seed, value in zip(

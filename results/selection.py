@@ -24,6 +24,10 @@ DATA = ("dataset_hash", "task_version")
 MISSING = "not set"
 
 
+class NothingRun(RepriseError):
+    """There is no run to choose from."""
+
+
 @dataclass(frozen=True)
 class Condition:
     """`field=value` for the runs of one column, or of every column (`column` None).
@@ -53,6 +57,19 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class Alias:
+    """Runs of `variant` whose settings have these values count as runs of the variant `meant`."""
+
+    variant: str
+    settings: Mapping[str, Json]
+    meant: str
+
+    def admits(self, settings: Mapping[str, Json]) -> bool:
+        """Whether a run with these settings is such a run."""
+        return all(settings.get(name) == value for name, value in self.settings.items())
+
+
+@dataclass(frozen=True)
 class Scope:
     """What a table or figure can show: tasks and variants of a family, by one metric. `name` begins its messages."""
 
@@ -61,6 +78,18 @@ class Scope:
     metric: str
     tasks: Sequence[str]
     variants: Sequence[str]
+    aliases: Sequence[Alias] = ()
+
+
+def named_by(scope: Scope, frame: pd.DataFrame) -> pd.DataFrame:
+    """The tidy table with the runs of a scope's family and tasks under the names that the scope has for them."""
+    ours = (frame["family"] == scope.family) & frame["task"].isin(list(scope.tasks))
+    for alias in scope.aliases:
+        mine = ours & (frame["variant"] == alias.variant)
+        settings = frame.loc[mine, "settings"]
+        meant = [place for place, text in settings.items() if alias.admits(json.loads(str(text)))]
+        frame = frame.assign(variant=frame["variant"].mask(frame.index.isin(meant), alias.meant))
+    return frame
 
 
 @dataclass(frozen=True)
@@ -111,6 +140,7 @@ def facts(run: Mapping[str, Json]) -> dict[str, str]:
 
 def _candidates(scope: Scope, frame: pd.DataFrame, choice: Choice) -> pd.DataFrame:
     """Scored runs of the table's tasks and columns that the choice admits, with their score."""
+    frame = named_by(scope, frame)
     ours = frame[
         (frame["family"] == scope.family)
         & frame["task"].isin(list(scope.tasks))
@@ -122,7 +152,7 @@ def _candidates(scope: Scope, frame: pd.DataFrame, choice: Choice) -> pd.DataFra
         ours = ours[ours["run_key"].isin(set(choice.keys))]
     if ours.empty:
         narrowed = " among the chosen ones" if choice.keys is not None else ""
-        raise RepriseError(f"{scope.name}: no finished run{narrowed} for any of its cells; `reprise run` makes them")
+        raise NothingRun(f"{scope.name}: no finished run{narrowed} for any of its cells; `reprise run` makes them")
     scored = ours[ours["statistic"] == choice.statistic]
     if scored.empty:
         raise RepriseError(

@@ -6,9 +6,13 @@ import string
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 DASH = "\N{EN DASH}"
 """What stands where there is no number."""
+
+Better = Literal["", "higher", "lower"]
+"""Which numbers are better, if any are."""
 
 
 class Mark(StrEnum):
@@ -20,11 +24,15 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True)
 class HeaderCell:
-    """The head of a row, column or group: `text` for people, `key` for programs; `footnotes` are marks."""
+    """The head of a row, column or group: `text` for people, `key` for programs; `footnotes` are marks.
+
+    `better` says which numbers below it are better; empty where none are.
+    """
 
     text: str
     key: str = ""
     footnotes: tuple[str, ...] = ()
+    better: Better = ""
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,8 @@ class Cell:
     """A number with its spread, words, or nothing.
 
     `remark` is a short text shown beside the number (`2 of 3 seeds`), or in its place where there is none (`agrees`).
-    `interval` holds the ends of a confidence interval; what kind of interval, the table's notes say.
+    `interval` holds the ends of a confidence interval; what kind of interval, the table's notes say. `tied`: among the cells it
+    competes with, it is the best or cannot be told from the best; by which test, the notes say.
     """
 
     value: float | None = None
@@ -42,6 +51,7 @@ class Cell:
     remark: str = ""
     footnotes: tuple[str, ...] = ()
     interval: tuple[float, float] | None = None
+    tied: bool = False
 
     @property
     def words(self) -> str:
@@ -60,10 +70,11 @@ class ColumnGroup:
 
 @dataclass(frozen=True)
 class Row:
-    """A head and one cell per column."""
+    """A head and one cell per column. A `total` sums the rows of its group above it."""
 
     header: HeaderCell
     cells: tuple[Cell, ...]
+    total: bool = False
 
 
 @dataclass(frozen=True)

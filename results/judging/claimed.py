@@ -66,7 +66,7 @@ def of_tasks(spec: TableSpec, claims: pd.DataFrame, statistic: str) -> list[Plac
         for column in spec.columns:
             claim = claim_of(spec, claims, statistic, row.claim, column.claim, spec.metric)
             if claim is not None:
-                place = Place(row.task, column.label, spec.metric)
+                place = Place(row.key, column.label, spec.metric)
                 found.append(Placed(place, column.id, (claim,), claim.value, spec.metric))
     return found
 
@@ -99,7 +99,7 @@ def _figure(known: MethodClaims, group: MethodGroup, row: MethodRow, column: Fig
     if column.over is not None:
         found = _as_stated(found)
     yield Placed(
-        Place(group.task, row.label, _named(column), group.key),
+        Place(group.task, row.label, column_name(column), group.key),
         row.id,
         found.claims,
         found.value,
@@ -111,7 +111,8 @@ def _figure(known: MethodClaims, group: MethodGroup, row: MethodRow, column: Fig
     )
 
 
-def _named(column: FigureColumn) -> str:
+def column_name(column: FigureColumn) -> str:
+    """The metric of a column as places name it: `AP over plain` for a gain."""
     if column.over is not None:
         return f"{column.metric} over {column.over}"
     return column.metric if column.times is None else f"{column.metric} times {column.times}"

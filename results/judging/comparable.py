@@ -39,7 +39,7 @@ class Standard:
         if claim.task == UNKNOWN_PROTOCOL:
             found.append("protocol not stated")
         found += [f"{kind} data" for kind in sorted(set(label_of(runs, "data_kind")) - {self.claims.data_kind})]
-        if claim.dataset != self.claims.dataset:
+        if claim.dataset not in self.claims.data:
             found.append(f"published on {claim.dataset or 'unnamed data'}")
         if not self.any_environment:
             found += [f"environment {version}, not {self.claims.environment}" for version in self.odd_versions(runs)]

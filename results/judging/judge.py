@@ -14,7 +14,7 @@ from results.judging.model import Compared, Judged, Judgements
 from results.judging.numbers import Evidence, judge_numbers, judge_totals
 from results.method_spec import MethodTableSpec
 from results.run_figures import RunFigures
-from results.selection import SCORED, Choice, Selection, select
+from results.selection import SCORED, Choice, Selection, named_by, select
 from results.table_spec import PaperSpec, TableSpec
 
 
@@ -50,7 +50,7 @@ def judge(
         placed = of_tasks(spec, claims, choice.statistic)
         numbers += judge_totals(spec, placed, claims, evidence)
         rows = [row for group in spec.groups for row in group.rows]
-        random = {row.task: row.random for row in rows if row.random is not None}
+        random = {row.task: row.random for row in rows if row.task is not None and row.random is not None}
     return Judgements(
         table=spec.id,
         statistic=choice.statistic,
@@ -66,6 +66,7 @@ def judge(
 
 def _any(spec: PaperSpec, frame: pd.DataFrame, choice: Choice) -> bool:
     """Whether there is any run of the table to choose from."""
+    frame = named_by(spec.scope, frame)
     mine = frame[
         (frame["family"] == spec.family)
         & frame["task"].isin(spec.tasks)

@@ -117,16 +117,21 @@ def _unjudged(placed: Placed, sample: Sample | None, evidence: Evidence) -> Outc
 
 
 def judge_totals(spec: TableSpec, placed: Sequence[Placed], claims: pd.DataFrame, evidence: Evidence) -> list[Judged]:
-    """A verdict on the printed total of each column."""
-    if spec.total is None:
-        return []
-    found = [_total(spec, spec.total, column, placed, claims, evidence) for column in spec.columns]
+    """A verdict on the printed total of each column, those of groups first."""
+    totals = [(group.total, [row.key for row in group.rows]) for group in spec.groups if group.total is not None]
+    totals += [] if spec.total is None else [(spec.total, [row.key for group in spec.groups for row in group.rows])]
+    found = [
+        _total(spec, total, tasks, column, placed, claims, evidence)
+        for total, tasks in totals
+        for column in spec.columns
+    ]
     return [judged for judged in found if judged is not None]
 
 
 def _total(
     spec: TableSpec,
     total: TotalSpec,
+    tasks: Sequence[str],
     column: ColumnSpec,
     placed: Sequence[Placed],
     claims: pd.DataFrame,
@@ -140,7 +145,7 @@ def _total(
     known = {each.place.task: each for each in placed if each.variant == column.id}
     parts: list[tuple[Published | None, Sample | None]] = []
     reasons: dict[str, None] = {}
-    for task in spec.tasks:
+    for task in tasks:
         each = known.get(task) or Placed(Place(task, column.label, spec.metric), column.id, (), 0.0, spec.metric)
         sample = _sample(evidence.scores(each))
         printed = each.claims[0] if each.claims else None
@@ -149,7 +154,7 @@ def _total(
         )
         parts.append((theirs, sample))
         if sample is not None:
-            reasons.update(dict.fromkeys(evidence.standard.hindrances(evidence.runs(task, column.id), claim)))
+            reasons.update(dict.fromkeys(evidence.standard.hindrances(evidence.runs(task, column.id or ""), claim)))
     margin = metric.margin(claim.value)
     outcome = judge_total(claim.value, margin, parts, average=name.endswith("_average"))
     if claim.certainty not in ("read", "quoted"):

@@ -14,6 +14,9 @@ HOW = (
     "A number is ours minus published with its 90 % interval. Reproduced: the interval lies inside the margin of the metric; "
     "not reproduced: the difference is above it and significant after Holm's adjustment within a column."
 )
+SILENT = (Verdict.NOT_COMPARABLE, Verdict.NOT_RUN, Verdict.NOT_JUDGED)
+"""The words under which no difference is shown: none would mean anything."""
+
 WHICH = (
     "A number is the difference of two means on that task, ours with its 90 % interval; P is P(A > B) over the tasks with its "
     "95 % bootstrap interval, beside the mean of the published differences. These runs cannot confirm a printed number: "
@@ -36,7 +39,7 @@ def verdict_table(spec: PaperSpec, found: Judgements) -> Table:
     return Table(
         name=f"{found.table}-verdicts",
         title=f"{spec.title}: does it reproduce?",
-        caption=f"{spec.metric_label} {STATISTICS[found.statistic]} ({found.statistic}){_margin(found)}.",
+        caption=f"{spec.metric_label} {STATISTICS[found.statistic]} ({found.statistic}){margin_words(found)}.",
         stub=HeaderCell(spec.stub if isinstance(spec, MethodTableSpec) else "task"),
         columns=tuple(ColumnGroup(_head(column), (HeaderCell(""),)) for column in columns),
         groups=tuple(groups),
@@ -64,7 +67,7 @@ def direction_table(spec: PaperSpec, found: Judgements) -> Table | None:
     return Table(
         name=f"{found.table}-directions",
         title=f"{spec.title}: do the directions agree?",
-        caption=f"Tier {found.tier}, {found.data} data, {found.seeds} seeds{_margin(found)}.",
+        caption=f"Tier {found.tier}, {found.data} data, {found.seeds} seeds{margin_words(found)}.",
         stub=HeaderCell("task"),
         columns=tuple(ColumnGroup(_head(column), (_head("ours"), _head("published"))) for column in columns),
         groups=(RowGroup(HeaderCell(""), tuple(Row(_head(task), cells) for task, cells in lines.items())),),
@@ -75,7 +78,8 @@ def direction_table(spec: PaperSpec, found: Judgements) -> Table | None:
     )
 
 
-def _margin(found: Judgements) -> str:
+def margin_words(found: Judgements) -> str:
+    """What a caption says of a margin that somebody asked for."""
     return "" if found.margin is None else f", margin {found.margin:g} as asked"
 
 
@@ -95,7 +99,7 @@ def _cell(each: Judged | None, footnotes: Footnotes) -> Cell:
     outcome = each.outcome
     texts = [outcome.reason, "quoted from another paper" if each.quoted and outcome.rule else ""]
     marks = tuple(footnotes.mark(f"{text[0].upper()}{text[1:]}.") for text in texts if text)
-    judged = outcome.verdict not in (Verdict.NOT_COMPARABLE, Verdict.NOT_RUN, Verdict.NOT_JUDGED)
+    judged = outcome.verdict not in SILENT
     return Cell(
         outcome.difference if judged else None,
         n=None if each.ours is None else each.ours.n,

@@ -20,6 +20,7 @@ COLUMNS = (
     "footnotes",
     "low",
     "high",
+    "tied",
 )
 
 
@@ -56,4 +57,5 @@ def _fields(cell: Cell, texts: dict[str, str]) -> list[object]:
         cell.remark,
         notes,
         *(cell.interval or ("", "")),
+        "true" if cell.tied else "",
     ]

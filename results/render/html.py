@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from results.render.wording import aside, legend, number
+from results.render.wording import ARROWS, TIED, aside, legend, number
 from results.table import DASH, Cell, HeaderCell, Mark, Row, RowGroup, Table
 
 STYLE = """
@@ -28,6 +28,7 @@ thead th.stub { vertical-align: bottom; color: var(--ink); font-size: 1em; }
 th[scope=rowgroup] { font-style: italic; }
 tbody, tfoot { border-top: 1px solid var(--rule); }
 tfoot th, tfoot td { border-top: 1px solid var(--ink); }
+tr.total th, tr.total td { border-top: 1px solid var(--rule); font-weight: 600; }
 tbody tr:hover > * { background: var(--band); }
 th[scope=colgroup], .first { border-left: 1px solid var(--rule); }
 .published { color: var(--soft); }
@@ -79,6 +80,10 @@ def render_html(table: Table) -> str:
 
 def _head(table: Table) -> str:
     spans = "\n".join(f'<colgroup span="{len(group.columns)}"></colgroup>' for group in table.columns)
+    if not any(leaf.text for _, leaf in table.leaves):
+        single = "".join(f'<th scope="col" class="first">{_text(group.header)}</th>' for group in table.columns)
+        stub = f'<th scope="col" class="stub">{_text(table.stub)}</th>'
+        return f"<colgroup></colgroup>\n{spans}\n<thead>\n<tr>{stub}{single}</tr>\n</thead>"
     groups = "".join(
         f'<th scope="colgroup" colspan="{len(group.columns)}">{_text(group.header)}</th>' for group in table.columns
     )
@@ -103,7 +108,8 @@ def _row(table: Table, row: Row) -> str:
         f"<td{_classes(column, first)}>{_cell(cell, table.decimals_of(group))}</td>"
         for (group, column), first, cell in zip(table.leaves, firsts, row.cells, strict=True)
     )
-    return f'<tr><th scope="row">{_text(row.header)}</th>{cells}</tr>'
+    kind = ' class="total"' if row.total else ""
+    return f'<tr{kind}><th scope="row">{_text(row.header)}</th>{cells}</tr>'
 
 
 def _classes(column: HeaderCell, first: bool) -> str:
@@ -120,6 +126,8 @@ def _cell(cell: Cell, decimals: int) -> str:
     if cell.mark is not None:
         tag = {Mark.BEST: "strong", Mark.SECOND: "u"}[cell.mark]
         mean = f'<{tag} title="{cell.mark.value}">{mean}</{tag}>'
+    if cell.tied:
+        mean += f'<span class="tied" title="not told from the best">{TIED}</span>'
     about = f' <span class="spread">± {spread}</span>' if spread else ""
     beside = aside(cell, decimals, minus="\N{MINUS SIGN}")
     remark = f'<span class="remark">{escape(beside)}</span>' if beside else ""
@@ -127,7 +135,9 @@ def _cell(cell: Cell, decimals: int) -> str:
 
 
 def _text(header: HeaderCell) -> str:
-    return escape(header.text) + _marks(header.footnotes)
+    arrow = ARROWS[header.better].strip()
+    better = f' <span title="{header.better} is better">{arrow}</span>' if arrow else ""
+    return escape(header.text) + better + _marks(header.footnotes)
 
 
 def _marks(marks: Sequence[str]) -> str:

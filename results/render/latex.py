@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from results.render.wording import aside, legend, number
+from results.render.wording import TIED, aside, head, legend, number
 from results.table import DASH, Cell, HeaderCell, Mark, Row, Table
 
 SPECIAL = {
@@ -31,6 +31,14 @@ SPECIAL = {
     "±": r"\ensuremath{\pm}",
     "\N{MULTIPLICATION SIGN}": r"\ensuremath{\times}",
     "→": r"\ensuremath{\rightarrow}",
+    "√": r"\ensuremath{\surd}",
+    "≤": r"\ensuremath{\le}",
+    "≥": r"\ensuremath{\ge}",
+    "δ": r"\ensuremath{\delta}",
+    "η": r"\ensuremath{\eta}",
+    "↑": r"\ensuremath{\uparrow}",
+    "↓": r"\ensuremath{\downarrow}",
+    TIED: r"\ensuremath{\approx}",
     "\N{EN DASH}": "--",
     "\N{EM DASH}": "---",
     "…": r"\ldots{}",
@@ -74,6 +82,12 @@ def escape(text: str) -> str:
 
 def _heads(table: Table) -> list[str]:
     """The groups over their rules, and the columns below them."""
+    if not any(leaf.text for _, leaf in table.leaves):
+        return [
+            _line(
+                [_head(table.stub), *(rf"\multicolumn{{1}}{{c}}{{{_head(group.header)}}}" for group in table.columns)]
+            )
+        ]
     tops, rules, place = [""], [], 2
     for group in table.columns:
         span = len(group.columns)
@@ -85,8 +99,12 @@ def _heads(table: Table) -> list[str]:
 
 
 def _group(table: Table, header: HeaderCell, rows: Sequence[Row], width: int) -> list[str]:
-    head = [rf"\multicolumn{{{width + 1}}}{{l}}{{\textit{{{_head(header)}}}}} \\"] if header.text else []
-    return head + [_row(table, row) for row in rows]
+    top = [rf"\multicolumn{{{width + 1}}}{{l}}{{\textit{{{_head(header)}}}}} \\"] if header.text else []
+    return top + [line for row in rows for line in _lines(table, row, width)]
+
+
+def _lines(table: Table, row: Row, width: int) -> list[str]:
+    return [rf"\cmidrule{{1-{width + 1}}}", _row(table, row)] if row.total else [_row(table, row)]
 
 
 def _row(table: Table, row: Row) -> str:
@@ -102,11 +120,13 @@ def _cell(cell: Cell, decimals: int) -> str:
     text = {Mark.BEST: rf"\textbf{{{text}}}", Mark.SECOND: rf"\underline{{{text}}}", None: text}[cell.mark]
     beside = aside(cell, decimals, minus="\N{MINUS SIGN}")
     remark = rf" {{\scriptsize({escape(beside)})}}" if beside else ""
+    if cell.tied:  # hangs over the column's edge where nothing follows it, so that the numbers stand below each other
+        text += escape(TIED) if cell.footnotes or remark else rf"\rlap{{{escape(TIED)}}}"
     return text + _marks(cell.footnotes) + remark
 
 
 def _head(header: HeaderCell) -> str:
-    return escape(header.text) + _marks(header.footnotes)
+    return escape(head(header)) + _marks(header.footnotes)
 
 
 def _marks(marks: Sequence[str]) -> str:

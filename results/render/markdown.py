@@ -6,14 +6,14 @@ import re
 from collections.abc import Sequence
 
 from results.render.stacked import lines
-from results.render.wording import aside, legend, number
-from results.table import DASH, Cell, Mark, Row, RowGroup, Table
+from results.render.wording import TIED, aside, head, legend, number
+from results.table import DASH, Cell, HeaderCell, Mark, Row, RowGroup, Table
 
 
 def render_markdown(table: Table) -> str:
     """Title, caption, table, footnotes and notes, with no HTML but `<u>` and `<sup>`."""
     between = _between(table, [""])
-    heads = [_escape(table.stub.text), *between, *(_escape(group.header.text) for group in table.columns)]
+    heads = [_head(table.stub), *between, *(_head(group.header) for group in table.columns)]
     body = [row for group in table.groups for row in _rows(table, group)]
     if table.total is not None:
         body += _lines(table, table.total, bold=True)
@@ -28,18 +28,18 @@ def render_markdown(table: Table) -> str:
 
 
 def _rows(table: Table, group: RowGroup) -> list[str]:
-    found = [line for row in group.rows for line in _lines(table, row)]
+    found = [line for row in group.rows for line in _lines(table, row, bold=row.total)]
     if not group.header.text:
         return found
     empty = [*_between(table, [""]), *("" for _ in table.columns)]
-    return [_line([f"*{_escape(group.header.text)}*{_marks(group.header.footnotes)}", *empty]), *found]
+    return [_line([f"*{_escape(head(group.header))}*{_marks(group.header.footnotes)}", *empty]), *found]
 
 
 def _lines(table: Table, row: Row, bold: bool = False) -> list[str]:
     found = []
     for index, line in enumerate(lines(table, row)):
-        head = _escape(row.header.text) + _marks(row.header.footnotes)
-        stub = (f"**{head}**" if bold else head) if index == 0 else ""
+        name = f"**{_escape(row.header.text)}**" if bold else _escape(row.header.text)
+        stub = name + _marks(row.header.footnotes) if index == 0 else ""
         between = _between(table, [_escape(line.header.text)])
         cells = zip(table.columns, line.cells, strict=True)
         found.append(_line([stub, *between, *(_cell(cell, table.decimals_of(group)) for group, cell in cells)]))
@@ -60,7 +60,11 @@ def _cell(cell: Cell | None, decimals: int) -> str:
     text = {Mark.BEST: f"**{text}**", Mark.SECOND: f"<u>{text}</u>", None: text}[cell.mark]
     beside = aside(cell, decimals)
     remark = f" ({_escape(beside)})" if beside else ""
-    return text + _marks(cell.footnotes) + remark
+    return text + (TIED if cell.tied else "") + _marks(cell.footnotes) + remark
+
+
+def _head(header: HeaderCell) -> str:
+    return _escape(head(header)) + _marks(header.footnotes)
 
 
 def _marks(marks: Sequence[str]) -> str:

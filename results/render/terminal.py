@@ -11,7 +11,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from results.render.stacked import lines, says_something
-from results.render.wording import aside, legend
+from results.render.wording import TIED, aside, head, legend
 from results.table import DASH, Cell, ColumnGroup, Mark, Row, Table, figure
 
 PLAIN_WIDTH = 120
@@ -70,8 +70,10 @@ def _grid(table: Table, columns: Sequence[_Column]) -> Grid:
         grid.add_column(Text(column.head.rjust(column.width)), no_wrap=True)
     for group in table.groups:
         if group.header.text:
-            grid.add_row(Text(group.header.text, style="italic"))
+            grid.add_row(Text(_noted(group.header.text, group.header.footnotes), style="italic"))
         for row in group.rows:
+            if row.total:
+                grid.add_section()
             _add_row(grid, table, row, columns)
         grid.add_section()
     if table.total is not None:
@@ -83,11 +85,11 @@ def _add_row(grid: Grid, table: Table, row: Row, columns: Sequence[_Column]) -> 
     """The first line stands beside the row's head, the others beside their own."""
     for index, line in enumerate(lines(table, row)):
         first = _noted(row.header.text, row.header.footnotes)
-        head = Text(first) if index == 0 else Text(f"  {line.header.text}", style="dim")
+        name = Text(first) if index == 0 else Text(f"  {line.header.text}", style="dim")
         cells = [line.cells[table.columns.index(column.group)] for column in columns]
         if index > 0 and not says_something(cells):
             continue
-        grid.add_row(head, *(column.text(cell, dim=index > 0) for column, cell in zip(columns, cells, strict=True)))
+        grid.add_row(name, *(column.text(cell, dim=index > 0) for column, cell in zip(columns, cells, strict=True)))
         if any(cell is not None and (cell.remark or cell.interval) and not cell.words for cell in cells):
             grid.add_row("", *(column.remark(cell) for column, cell in zip(columns, cells, strict=True)))
 
@@ -119,7 +121,7 @@ class _Column:
         self.spreads = max((len(self._spread(cell)) for cell in cells), default=0)
         longest = max((len(self._spread(cell) + self._tail(cell)) for cell in cells), default=0)
         self.tails = longest - self.spreads
-        self.head = _noted(group.header.text, group.header.footnotes)
+        self.head = _noted(head(group.header), group.header.footnotes)
         words = max((len(cell.words + self._tail(cell)) for cell in filled if cell.words), default=0)
         remarks = max((len(aside(cell, self.decimals)) for cell in cells), default=0)
         self.width = max(self.means + self.spreads + self.tails, len(self.head), words, remarks)
@@ -147,7 +149,8 @@ class _Column:
         return "" if cell.spread is None else "±" + figure(cell.spread, self.decimals)
 
     def _tail(self, cell: Cell) -> str:
-        return (SIGNS[cell.mark] if self.plain else "") + "".join(f"[{mark}]" for mark in cell.footnotes)
+        signs = (SIGNS[cell.mark] if self.plain else "") + (TIED if cell.tied else "")
+        return signs + "".join(f"[{mark}]" for mark in cell.footnotes)
 
 
 def _stub_head(table: Table) -> str:
@@ -159,10 +162,10 @@ def _stub_head(table: Table) -> str:
 def _stub_width(table: Table) -> int:
     heads = [
         _stub_head(table),
-        *(row.header.text for row in table.rows()),
-        *(f"  {head.text}" for _, head in table.leaves),
+        *(_noted(row.header.text, row.header.footnotes) for row in table.rows()),
+        *(f"  {leaf.text}" for _, leaf in table.leaves),
     ]
-    return max(map(len, [*heads, *(group.header.text for group in table.groups)]))
+    return max(map(len, [*heads, *(_noted(group.header.text, group.header.footnotes) for group in table.groups)]))
 
 
 def _noted(text: str, marks: Sequence[str]) -> str:

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from results.table import Cell, Mark, Table, figure
+from results.table import Cell, HeaderCell, Mark, Table, figure
+
+TIED = "\N{ALMOST EQUAL TO}"
+"""The sign of a number that cannot be told from the best, and of the best where there is such a number."""
+
+ARROWS = {"higher": " \N{UPWARDS ARROW}", "lower": " \N{DOWNWARDS ARROW}", "": ""}
+"""What a head says of the numbers below it: which of them are better."""
+
+
+def head(header: HeaderCell) -> str:
+    """The text of a head, with its arrow."""
+    return header.text + ARROWS[header.better]
 
 
 def number(cell: Cell, decimals: int, minus: str = "-", plus_minus: str = " ± ") -> str:
@@ -27,4 +38,6 @@ def legend(table: Table, best: str, second: str) -> str:
     if Mark.BEST not in marks:
         return ""
     also = f", second {second}" if Mark.SECOND in marks else ""
+    tied = any(cell.tied for row in table.rows() for cell in row.cells)
+    also += f", {TIED} the best and what cannot be told from it" if tied else ""
     return f"Best {best}{also}: {table.contest}, among ours and among the published values shown, never across."

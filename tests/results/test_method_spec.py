@@ -113,12 +113,13 @@ def test_a_bad_specification_is_named_with_file_and_key(tmp_path: Path, old: str
     [
         ("- MasKD README", "- MaskD README", "unknown claim table 'MaskD README'; did you mean 'MasKD README'"),
         ("- RetinaNet-unsp", "- RetinaNet-ansp", "unknown published task 'RetinaNet-anspecified->RetinaNet-R50-2x'"),
-        ("claim: FGD}", "claim: FGDD}", "row 'FGD': unknown published method 'FGDD'; did you mean 'FGD'"),
-        ("label: AP50,", "label: AP50, claim: AP50,", "column 'AP50': unknown published metric 'AP50'"),
+        ("claim: FGD}", "claim: FGDD}", "rows.7.claim: unknown published method 'FGDD'; did you mean 'FGD'"),
+        ("label: AP50,", "label: AP50, claim: AP50,", "columns.1.claim: unknown published metric 'AP50'"),
     ],
 )
 def test_a_claim_that_names_nothing_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(RepriseError) as caught:
         MethodClaims(method_spec(spec_with(tmp_path, old, new)), CLAIMS, "last")
-    assert str(caught.value).startswith("table distillation-retinanet")
+    line = next(place for place, text in enumerate((tmp_path / "mine.yaml").read_text().splitlines(), 1) if new in text)
+    assert str(caught.value).startswith(f"{tmp_path / 'mine.yaml'}:{line}: ")
     assert message in str(caught.value)

@@ -15,11 +15,12 @@ from benchmarks.base import RepriseError, RunResult
 from benchmarks.d4rl.scores import NORMALIZED_SCORE
 from benchmarks.record_files import Found
 from results import published
+from results.claim_names import refuse_unknown
 from results.collect import tidy
 from results.paper_table import paper_table
 from results.selection import Choice, select
 from results.table import Cell, Mark, Table, ranked
-from results.table_files import load_spec
+from results.table_files import FOLDER, load_spec
 
 Maker = Callable[..., RunResult]
 SPEC = load_spec("ilq-table-1")
@@ -88,7 +89,7 @@ def test_every_cell_of_the_specification_has_a_published_number() -> None:
     for statistic, tables in SPEC.claims.tables.items():
         for row in rows:
             for column in SPEC.columns:
-                if column.claim is not None:
+                if column.claim is not None and column.id is not None:
                     assert row.claim is not None
                     found = [published.lookup(CLAIMS, name, row.claim, column.claim, statistic) for name in tables]
                     assert any(found), (statistic, row.task, column.id)
@@ -208,8 +209,8 @@ def test_a_diverged_seed_counts_and_has_a_footnote(result: Maker) -> None:
     table = draw(runs + other)
     ours = cells(table, "hopper-medium")
     assert ours["iql"].value == pytest.approx(28.0)
-    assert ours["iql"].footnotes == ours["cql"].footnotes == ("a",)
-    assert [note.text for note in table.footnotes] == ["Seed 1 diverged; the score counts in the mean."]
+    assert ours["iql"].footnotes == ours["cql"].footnotes == ("b",), "a is the finding at the head of ILQ"
+    assert [note.text for note in table.footnotes][1:] == ["Seed 1 diverged; the score counts in the mean."]
 
 
 # -- what the table states
@@ -218,7 +219,7 @@ def test_a_diverged_seed_counts_and_has_a_footnote(result: Maker) -> None:
 def test_the_table_states_tier_statistic_seeds_environment_data_and_presets(demo: list[RunResult]) -> None:
     table = draw(demo)
     said = notes(table)
-    assert table.caption.startswith("Tier demo, 2 of 12 tasks. Normalised score at the last evaluation (last)")
+    assert table.caption.startswith("Tier demo, 2 of 12 tasks. Normalised score ↑ at the last evaluation (last)")
     assert "sample standard deviation over 3 seeds (0\N{EN DASH}2)" in table.caption
     assert said["Environment"] == "Hopper-v5 (gymnasium 1.4.0, mujoco 3.17.0)."
     assert said["Data"].startswith("rebuilt, with the start of its sha256: local/hopper-medium-v5-n100000-s0-v0 (")
@@ -300,3 +301,54 @@ def test_an_unknown_table_names_the_nearest() -> None:
         load_spec("ilq-table1")
     with pytest.raises(RepriseError, match="unknown statistic 'lst'; did you mean 'last'"):
         SPEC.statistic("lst")
+
+
+# -- a specification that names what does not exist
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "claim: hopper-medium-v2",
+            "claim: hoper-medium-v2",
+            "unknown published task 'hoper-medium-v2'; did you mean 'hopper-",
+        ),
+        ("claim: CQL}", "claim: CQLL}", "columns.2.claim: unknown published method 'CQLL'; did you mean 'CQL'?"),
+        (
+            "last: [ILQ paper Table 1]",
+            "last: [ILQ paper Tabel 1]",
+            "unknown claim table 'ILQ paper Tabel 1'; did you mean",
+        ),
+        (
+            "claim: MuJoCo total",
+            "claim: MuJoCo totl",
+            "total.claim: unknown published task 'MuJoCo totl'; did you mean",
+        ),
+        ("metric: normalized_score_sum", "metric: sum", "total.metric: unknown published metric 'sum'"),
+        (
+            "under_test: [ilq]",
+            "under_test: [illq]",
+            "under_test names 'illq', which is no variant of this table; did you mean",
+        ),
+        ("task: hopper-random,", "task: halfcheetah-random,", "task 'halfcheetah-random' is listed twice"),
+        ("{id: iql, label", "{id: cql, label", "column 'cql' is listed twice"),
+        ("{id: iql, label: IQL, claim: IQL}", "{label: IQL}", "column 'IQL' needs an id or a claim"),
+        ("    last:", "    lats:", "claims.tables has no statistic 'lats'; did you mean 'last'?"),
+        ("decimals: 1", "decimals: 1\ntransposed: true", "a table with totals cannot be transposed"),
+    ],
+)
+def test_a_fault_of_a_specification_is_named_with_its_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+    text = (FOLDER / "ilq-table-1.yaml").read_text()
+    assert old in text
+    path = tmp_path / "mine.yaml"
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(RepriseError) as caught:
+        refuse_unknown(load_spec(str(path)), CLAIMS)  # type: ignore[arg-type]
+    mark = new.splitlines()[-1]
+    line = next(place for place, each in enumerate(path.read_text().splitlines(), 1) if mark in each)
+    if "listed twice" in message:
+        assert str(caught.value).startswith(f"{path}:")
+    else:
+        assert str(caught.value).startswith(f"{path}:{line}: ")
+    assert message in str(caught.value)

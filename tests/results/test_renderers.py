@@ -300,6 +300,7 @@ def test_json_holds_the_whole_model() -> None:
         "remark": "",
         "footnotes": [],
         "interval": None,
+        "tied": False,
     }
 
 

@@ -1,0 +1,126 @@
+"""The runs that a report is made of: where they were read, and what each of them holds beside its scores."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.base import RepriseError, RunResult, home
+from benchmarks.record_files import Found, read_records, unique
+from results.collect import tidy
+from results.mlflow_store import default_tracking_uri, read_store, sqlite_path
+
+COMMITTED = Path(__file__).parents[1] / "records"
+"""The suite's own records."""
+
+STORED = re.compile(r" run ([0-9a-f]+)$")
+"""How the place of a run in MLflow ends."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep of this home: `finished` of the runs it last asked for are at hand."""
+
+    name: str
+    tier: str
+    family: str
+    finished: int
+    asked: int
+
+    @property
+    def complete(self) -> bool:
+        return self.finished >= self.asked
+
+
+@dataclass(frozen=True)
+class AtHand:
+    """`frame` is the tidy table without curves, `runs` what was read, by run key, and `sources` says where."""
+
+    frame: pd.DataFrame
+    runs: dict[str, Found]
+    sources: tuple[str, ...]
+    sweeps: tuple[Sweep, ...]
+
+    def unfinished(self, names: Collection[str]) -> list[Sweep]:
+        """Those of some sweeps that are half done."""
+        return [sweep for sweep in self.sweeps if sweep.name in names and not sweep.complete]
+
+
+def read_runs(records: Path | None, keys: Collection[str] | None, say: Callable[[str], None]) -> AtHand:
+    """The runs of this home's MLflow store and the suite's own records, or of `records` alone; of these those in `keys`.
+
+    Raises RepriseError where a source cannot be read, where a run occurs twice with different values, and where nothing is left.
+    """
+    sources: list[Iterator[Found]] = []
+    if records is not None:
+        sources.append(read_records(records))
+    else:
+        if _has_store():
+            sources.append(read_store(default_tracking_uri()))
+        else:
+            say("no MLflow store in this home: the suite's own records alone")
+        sources.append(read_records(COMMITTED))
+    wanted = None if keys is None else set(keys)
+    runs: dict[str, Found] = {}
+    described: set[str] = set()
+    for place, result in unique(chain.from_iterable(sources)):
+        if wanted is None or result.run.key in wanted:
+            runs[result.run.key] = Found(place, _slim(result, described))
+    if not runs:
+        raise RepriseError("report: none of the chosen runs is at hand; leave --sweep out, or run it first")
+    return AtHand(tidy(runs.values(), curves=False), runs, tuple(_sources(runs)), tuple(_sweeps(runs)))
+
+
+def mlflow_id(place: str) -> str:
+    """The id of a run in MLflow, from its place; empty where it was read from a file."""
+    found = STORED.search(place)
+    return found[1] if found else ""
+
+
+def file_place(place: str) -> str:
+    """`ilq.jsonl:12` for a run read from a file, without its folder; empty for one of MLflow."""
+    return "" if mlflow_id(place) else Path(place).name
+
+
+def _has_store() -> bool:
+    path = sqlite_path(default_tracking_uri())
+    return path is None or path.is_file()
+
+
+def _slim(result: RunResult, described: set[str]) -> RunResult:
+    """Without the further evidence, which the page does not show, but for what one run of each data set says of it."""
+    first = result.run.dataset_hash not in described
+    described.add(result.run.dataset_hash)
+    return replace(result, extra=result.extra if first else {})
+
+
+def _sources(runs: dict[str, Found]) -> Iterator[str]:
+    """`MLflow (15 runs)`, `ilq-table-1-mini.jsonl (252 runs)`."""
+    counts: dict[str, int] = {}
+    for place, _ in runs.values():
+        name = "MLflow" if mlflow_id(place) else Path(place).name.rpartition(":")[0]
+        counts[name] = counts.get(name, 0) + 1
+    for name, count in counts.items():
+        yield f"{name} ({count:,} run{'s' if count != 1 else ''})"
+
+
+def _sweeps(runs: dict[str, Found]) -> Iterator[Sweep]:
+    """What `reprise run` remembers of the sweeps of this home that have a run here."""
+    for path in sorted((home() / "sweeps").glob("*.json")):
+        try:
+            asked = json.loads(path.read_text(encoding="utf-8"))
+            keys = [run["key"] for run in asked["runs"]]
+            name, tier, family = asked["sweep"], asked["tier"], asked["family"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise RepriseError(
+                f"{path}: not what `reprise run` writes ({error}); remove it and run the sweep"
+            ) from error
+        finished = sum(key in runs for key in keys)
+        if finished:
+            yield Sweep(name, tier, family, finished, len(keys))

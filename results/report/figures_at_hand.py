@@ -1,0 +1,90 @@
+"""The figures of the suite as the runs at hand can be drawn; the one place that knows how a figure is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from benchmarks.base import TIERS, RepriseError
+from benchmarks.record_files import Found
+from results.collect import tidy
+from results.figure_spec import FigureSpec, figure_names, load_figure
+from results.report.at_hand import AtHand
+from results.selection import SCORED
+
+Frames = dict[tuple[str, str], pd.DataFrame]
+"""(family, metric) -> the tidy table that its figures share."""
+
+
+@dataclass(frozen=True)
+class DrawnFigure:
+    """A figure, or the reason why it is not drawn. `files` are (name in the site, content), the drawing first."""
+
+    name: str
+    title: str
+    family: str
+    about: str = ""
+    files: tuple[tuple[str, str | bytes], ...] = ()
+    problem: str = ""
+
+    @property
+    def picture(self) -> str:
+        """The name of the drawing in the site; empty where there is none."""
+        return self.files[0][0] if self.files else ""
+
+
+def drawn_figures(at_hand: AtHand, say: Callable[[str], None]) -> Iterator[DrawnFigure]:
+    """Every figure of the suite, of the highest tier at hand where the figure leaves it open."""
+    frames: Frames = {}
+    for name in figure_names():
+        spec = load_figure(name)
+        if (spec.family, spec.metric) not in frames:
+            frames[spec.family, spec.metric] = _frame(spec, at_hand)
+        try:
+            found = _draw(spec, frames[spec.family, spec.metric])
+            say(f"figure {name}: drawn")
+        except RepriseError as error:
+            found = DrawnFigure(name, spec.title, spec.family, problem=str(error))
+            say(f"figure {name}: not drawn; {error}")
+        yield found
+
+
+def _draw(spec: FigureSpec, frame: pd.DataFrame) -> DrawnFigure:
+    # matplotlib takes a second to import: only where a figure is drawn
+    from results.figure_kinds import drawn
+    from results.plots.runs import Request
+    from results.render import render
+    from results.render.figures.style import encode
+
+    made = drawn(spec, Request(frame, _tier(spec, frame)))
+    files = (
+        (f"figures/{spec.id}.svg", encode(made.figure, "svg")),
+        (f"figures/{spec.id}.csv", render(made.table, "csv")),
+    )
+    return DrawnFigure(spec.id, spec.title, spec.family, made.table.caption, files)
+
+
+def _frame(spec: FigureSpec, at_hand: AtHand) -> pd.DataFrame:
+    """The runs of a figure's family, and of their curves the one that its figures show: it makes most of the rows."""
+    found = []
+    for place, result in at_hand.runs.values():
+        if result.run.family == spec.family:
+            curve = [point for point in result.curve if point.metric == spec.metric]
+            found.append(Found(place, replace(result, curve=curve)))
+    return tidy(found)
+
+
+def _tier(spec: FigureSpec, frame: pd.DataFrame) -> str | None:
+    """The highest tier of its runs; None where the figure says its tier, and where there is only one."""
+    if spec.tier is not None or "tier" not in frame:
+        return None
+    scope = spec.scope
+    mine = frame[
+        frame["task"].isin(list(scope.tasks))
+        & frame["variant"].isin(list(scope.variants))
+        & frame["status"].isin(SCORED)
+    ]
+    tiers = set(mine["tier"])
+    return max(tiers, key=lambda name: TIERS.index(name) if name in TIERS else -1) if len(tiers) > 1 else None

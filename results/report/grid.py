@@ -1,0 +1,225 @@
+"""A table with one cell per place: ours, what is published and what is said of the two, together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from results.judging.model import Judged
+from results.method_spec import MethodTableSpec
+from results.paper_table import OURS, PUBLISHED
+from results.render.wording import aside, number
+from results.report.table_view import TableView
+from results.table import Cell, ColumnGroup, HeaderCell, Mark, Row, figure
+from results.table_spec import TableSpec
+from results.verdict.words import Verdict
+
+MINUS = "\N{MINUS SIGN}"
+
+SILENT = (Verdict.NOT_COMPARABLE, Verdict.NOT_RUN, Verdict.NOT_JUDGED)
+"""The words under which no difference is shown."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One number as a page shows it: `value` sorts, the rest is text. `mark` is `best`, `second` or empty."""
+
+    value: float | None = None
+    text: str = ""
+    spread: str = ""
+    mark: str = ""
+    tied: bool = False
+    remark: str = ""
+    footnotes: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        return not self.text
+
+
+@dataclass(frozen=True)
+class Said:
+    """The verdict on a place. `text` is ours minus published where the verdict rests on it."""
+
+    word: str = ""
+    reason: str = ""
+    value: float | None = None
+    text: str = ""
+    interval: str = ""
+
+    @property
+    def css(self) -> str:
+        """The word as the name of a class."""
+        return self.word.replace(" ", "-")
+
+
+@dataclass(frozen=True)
+class Square:
+    """One place of the grid. `number` is that of its details on the page, None where there are none."""
+
+    ours: Shown
+    published: Shown
+    said: Said
+    judged: Judged | None
+    column: HeaderCell
+    number: int | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row: its head, the key of its group, and its places. A `total` sums rows."""
+
+    header: HeaderCell
+    group: str
+    squares: tuple[Square, ...]
+    total: bool = False
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows under one head."""
+
+    header: HeaderCell
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The table of a page. `total` stands below all blocks."""
+
+    columns: tuple[HeaderCell, ...]
+    blocks: tuple[Block, ...]
+    total: Line | None
+
+    @property
+    def spreads(self) -> tuple[bool, ...]:
+        """Whether a column has any spread: its numbers then stand in line."""
+        lines = [*(line for block in self.blocks for line in block.lines), *([self.total] if self.total else [])]
+        return tuple(
+            any(line.squares[place].ours.spread or line.squares[place].published.spread for line in lines)
+            for place in range(len(self.columns))
+        )
+
+    def squares(self) -> Iterator[tuple[Line, Square]]:
+        """Every place with its row, the total last."""
+        lines = [line for block in self.blocks for line in block.lines]
+        for line in [*lines, *([self.total] if self.total else [])]:
+            for square in line.squares:
+                yield line, square
+
+    @property
+    def modes(self) -> list[str]:
+        """What there is to switch between."""
+        ours = any(not square.ours.empty for _, square in self.squares())
+        published = any(not square.published.empty for _, square in self.squares())
+        if ours and published:
+            return ["both", "ours", "published", "difference"]
+        return ["ours"] if ours else ["published", "difference"] if published else ["ours"]
+
+
+def grid(view: TableView) -> Grid:
+    """The grid of a view, without columns of nothing but dashes. Details are numbered in reading order, for every place that
+    holds anything.
+    """
+    return _Builder(view).grid()
+
+
+class _Builder:
+    def __init__(self, view: TableView) -> None:
+        self.view, self.table, self.spec = view, view.table, view.spec
+        self.said = {
+            (each.place.group, each.place.task, each.place.method, each.place.metric): each
+            for each in view.judgements.numbers
+        }
+        self.labels: dict[str, str] = {}
+        if isinstance(self.spec, MethodTableSpec):
+            self.labels = {row.id or row.label: row.label for row in self.spec.rows}
+            self.tasks = {group.key: group.task for group in self.spec.groups}
+        self.totals: dict[str, str] = {}
+        if isinstance(self.spec, TableSpec):
+            totals = [self.spec.total, *(group.total for group in self.spec.groups)]
+            self.totals = {each.label: each.metric or self.spec.metric for each in totals if each is not None}
+        self.count = 0
+        self.columns = tuple(group for place, group in enumerate(self.table.columns) if self.says_something(place))
+
+    def says_something(self, place: int) -> bool:
+        """Whether a column group has more than dashes."""
+        wanted = self.table.columns[place]
+        return any(
+            cell.value is not None or cell.words
+            for row in self.table.rows()
+            for (group, _), cell in zip(self.table.leaves, row.cells, strict=True)
+            if group is wanted
+        )
+
+    def grid(self) -> Grid:
+        blocks = tuple(
+            Block(group.header, tuple(self.line(row, group.header.key) for row in group.rows))
+            for group in self.table.groups
+            if group.rows
+        )
+        total = None if self.table.total is None else self.line(self.table.total, "")
+        return Grid(tuple(group.header for group in self.columns), blocks, total)
+
+    def line(self, row: Row, group: str) -> Line:
+        cells: dict[str, dict[str, Cell]] = {}
+        for (column, leaf), cell in zip(self.table.leaves, row.cells, strict=True):
+            cells.setdefault(column.header.key, {})[leaf.key] = cell
+        squares = tuple(self.square(row, group, column, cells[column.header.key]) for column in self.columns)
+        return Line(row.header, group, squares, row.total or row is self.table.total)
+
+    def square(self, row: Row, group: str, column: ColumnGroup, cells: dict[str, Cell]) -> Square:
+        decimals = self.table.decimals_of(column)
+        ours, theirs = (shown(cells.get(key, Cell()), decimals) for key in (OURS, PUBLISHED))
+        judged = self.said.get(self.place(row, group, column))
+        said = Said() if judged is None else said_of(judged, decimals)
+        number = None
+        if not ours.empty or not theirs.empty:
+            number, self.count = self.count, self.count + 1
+        return Square(ours, theirs, said, judged, column.header, number)
+
+    def place(self, row: Row, group: str, column: ColumnGroup) -> tuple[str, str, str, str]:
+        """(group, task, method, metric), as judgements name it."""
+        if isinstance(self.spec, MethodTableSpec):
+            figure_column = next(each for each in self.spec.columns if each.key == column.header.key)
+            metric = figure_column.metric
+            if figure_column.over is not None:
+                metric = f"{metric} over {figure_column.over}"
+            elif figure_column.times is not None:
+                metric = f"{metric} times {figure_column.times}"
+            return group, self.tasks[group], self.labels[row.header.key], metric
+        assert isinstance(self.spec, TableSpec)
+        if row.total or row is self.table.total:
+            return "", row.header.text, column.header.text, self.totals[row.header.text]
+        return "", row.header.key, column.header.text, self.spec.metric
+
+
+def shown(cell: Cell, decimals: int) -> Shown:
+    """A cell in words; empty where it says nothing."""
+    if cell.value is None:
+        return Shown(text=cell.words, footnotes=cell.footnotes)
+    mean, _, spread = number(cell, decimals, minus=MINUS, plus_minus="±").partition("±")
+    mark = "" if cell.mark is None else {Mark.BEST: "best", Mark.SECOND: "second"}[cell.mark]
+    return Shown(cell.value, mean, spread, mark, cell.tied, aside(cell, decimals, minus=MINUS), cell.footnotes)
+
+
+def said_of(judged: Judged, decimals: int) -> Said:
+    """A verdict in words. Where nothing was judged there is no difference: none would mean anything."""
+    outcome = judged.outcome
+    word, reason = outcome.verdict.value, outcome.reason
+    if outcome.verdict in SILENT or outcome.difference is None:
+        return Said(word, reason)
+    ends = ""
+    if outcome.interval is not None and all(map(math.isfinite, outcome.interval)):
+        low, high = (signed(end, decimals) for end in outcome.interval)
+        ends = f"{low} to {high}"
+    return Said(word, reason, outcome.difference, signed(outcome.difference, decimals), ends)
+
+
+def signed(value: float, decimals: int) -> str:
+    """A difference with its sign; a zero has none."""
+    text = figure(value, decimals)
+    if text.startswith("-"):
+        return text.replace("-", MINUS)
+    return text if float(text) == 0 else f"+{text}"
