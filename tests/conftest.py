@@ -28,6 +28,7 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
         "REPRISE_PLUGINS",
         "REPRISE_COCO",
         "REPRISE_WIDER",
+        "REPRISE_WIDER_LABELS",
         "REPRISE_CHECKPOINTS",
         "REPRISE_D4RL",
         "REPRISE_BEHAVIOR",

@@ -1,4 +1,7 @@
-"""WIDER FACE on this machine: `REPRISE_WIDER` names its folder, which is checked before anything trains."""
+"""WIDER FACE on this machine: `REPRISE_WIDER` names its folder, which is checked before anything trains.
+
+`REPRISE_WIDER_LABELS`, where set, names other annotations of the training pictures: RetinaFace's, SCRFD's, or VOC XML.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from benchmarks.wider_face.face_pictures import Size, check_decoding, picture_si
 Split = Literal["train", "val"]
 SPLITS: tuple[Split, ...] = ("train", "val")
 VARIABLE = "REPRISE_WIDER"
+LABELS = "REPRISE_WIDER_LABELS"
 EVENTS = 61
 
 
@@ -58,17 +62,29 @@ def layout(split: Split) -> list[str]:
     return [str(part(Path(), split)) for part in (picture_folder, annotation_path)]
 
 
+def training_labels() -> Path | None:
+    """The file (VOC XML: folder or tar) that `REPRISE_WIDER_LABELS` names; raises RepriseError where it is not there."""
+    value = os.environ.get(LABELS)
+    if not value:
+        return None
+    path = Path(value).expanduser().absolute()
+    if not path.exists():
+        raise RepriseError(f"{LABELS}={value}: no such file or folder; name annotations of the training pictures")
+    return path
+
+
 def wider_root(splits: Sequence[Split] = SPLITS) -> Path:
-    """The folder that `REPRISE_WIDER` names, with these splits in it.
+    """The folder that `REPRISE_WIDER` names, with these splits in it; train needs no text file where labels are given.
 
     Raises RepriseError, saying what is expected in it, where it is not there.
     """
+    spared = [] if training_labels() is None else [str(annotation_path(Path(), "train"))]
     value = os.environ.get(VARIABLE)
     expected = ", ".join([*layout("train"), *layout("val"), f"{truth_folder(Path())}/wider_*_val.mat"])
     if not value:
         raise RepriseError(f"{VARIABLE} is not set: set it to the folder of WIDER FACE, which holds {expected}")
     root = Path(value).expanduser().absolute()
-    missing = [part for split in splits for part in layout(split) if not (root / part).exists()]
+    missing = [part for split in splits for part in layout(split) if not (root / part).exists() and part not in spared]
     if missing:
         raise RepriseError(
             f"{VARIABLE}={value}: without {', '.join(missing)}; the folder of WIDER FACE holds {expected}"

@@ -9,7 +9,15 @@ from benchmarks.file_hash import file_hash
 from benchmarks.wider_face.contract import FAMILY
 from benchmarks.wider_face.editions import FILES
 from benchmarks.wider_face.ground_truth import GroundTruth, load_ground_truth
-from benchmarks.wider_face.real_wider import SPLITS, FaceSplit, annotation_path, open_split, truth_folder, wider_root
+from benchmarks.wider_face.real_wider import (
+    SPLITS,
+    FaceSplit,
+    annotation_path,
+    open_split,
+    training_labels,
+    truth_folder,
+    wider_root,
+)
 from benchmarks.wider_face.settings import TrainingSettings
 from benchmarks.wider_face.synth_faces import open_synth_faces, synth_faces_artifact, synth_faces_dataset
 
@@ -57,13 +65,15 @@ def dataset_ref(task: Task, training: TrainingSettings) -> DatasetRef:
         return DatasetRef(NO_DATA, content_key(NO_DATA))
     try:
         root = wider_root()
-        files = [annotation_path(root, split) for split in SPLITS] + [truth_folder(root) / name for name in FILES]
+        train = training_labels() or annotation_path(root, "train")
+        files = [annotation_path(root, "val"), *(truth_folder(root) / name for name in FILES)]
         missing = [path for path in files if not path.is_file()]
         if missing:
             raise RepriseError(f"{missing[0]}: not there; the folder of WIDER FACE needs it")
     except RepriseError as error:
         return DatasetRef(WIDER, None, remedy=str(error))
-    return DatasetRef(WIDER, content_key([file_hash(path) for path in files]))
+    parts = sorted(path for path in train.rglob("*") if path.is_file()) if train.is_dir() else [train]
+    return DatasetRef(WIDER, content_key([file_hash(path) for path in [*parts, *files]]))
 
 
 def open_set(task: Task, training: TrainingSettings) -> FaceSet:
@@ -75,4 +85,4 @@ def open_set(task: Task, training: TrainingSettings) -> FaceSet:
         )
     root = wider_root()
     truth = load_ground_truth(truth_folder(root))
-    return FaceSet(open_split(root, "train"), open_split(root, "val"), truth)
+    return FaceSet(open_split(root, "train", labels=training_labels()), open_split(root, "val"), truth)

@@ -20,6 +20,7 @@ from benchmarks.wider_face import anchor_sampling, harness
 from benchmarks.wider_face.annotations import FaceAnnotations, FaceImage, face_image, read_bbx_gt
 from benchmarks.wider_face.benchmark import BENCHMARK
 from benchmarks.wider_face.contract import FAMILY
+from benchmarks.wider_face.editions import FILES
 from benchmarks.wider_face.face_pictures import picture_sizes
 from benchmarks.wider_face.ground_truth import valid_faces
 from benchmarks.wider_face.harness import DETECTOR, MANIFEST, FaceRun, Job, predictions_file
@@ -506,6 +507,30 @@ def test_wider_face_that_is_not_here_has_no_hash_and_a_remedy(tmp_path: Path, mo
     for split in ("train", "val"):
         (tmp_path / "wider_face_split" / f"wider_face_{split}_bbx_gt.txt").write_text("")
     assert "ground_truth/wider_face_val.mat: not there" in dataset_ref(wider, training).remedy
+
+
+def test_wider_face_is_hashed_by_its_annotations_other_labels_of_train_among_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPRISE_WIDER", str(tmp_path))
+    for part in ("WIDER_train/images", "WIDER_val/images", "wider_face_split", "ground_truth", "xml"):
+        (tmp_path / part).mkdir(parents=True)
+    for split in ("train", "val"):
+        (tmp_path / "wider_face_split" / f"wider_face_{split}_bbx_gt.txt").write_text(split)
+    for name in FILES:
+        (tmp_path / "ground_truth" / name).write_text(name)
+
+    def found() -> str | None:
+        return dataset_ref(find_task(WIDER), TrainingSettings()).hash
+
+    own = found()
+    (tmp_path / "xml" / "a.xml").write_text("a")
+    assert found() == own is not None
+    monkeypatch.setenv("REPRISE_WIDER_LABELS", str(tmp_path / "xml"))
+    other = found()
+    assert other not in (own, None)
+    (tmp_path / "xml" / "a.xml").write_text("b")
+    assert found() not in (own, other, None)
 
 
 def test_data_are_named_by_what_was_drawn() -> None:

@@ -11,7 +11,14 @@ from PIL import Image
 from benchmarks.base import RepriseError
 from benchmarks.wider_face.annotations import FaceAnnotations, face_image, read_bbx_gt, write_bbx_gt
 from benchmarks.wider_face.face_pictures import check_decoding, picture_sizes
-from benchmarks.wider_face.real_wider import annotation_path, open_split, picture_folder, require_whole, wider_root
+from benchmarks.wider_face.real_wider import (
+    annotation_path,
+    open_split,
+    picture_folder,
+    require_whole,
+    training_labels,
+    wider_root,
+)
 
 KNOWN = [0] * 6
 IMAGES = (
@@ -62,6 +69,22 @@ def test_the_folder_must_be_set_and_complete(root: Path, monkeypatch: pytest.Mon
     with pytest.raises(RepriseError, match=r"without wider_face_split/wider_face_train_bbx_gt\.txt"):
         wider_root()
     assert wider_root(["val"]) == root
+
+
+def test_other_labels_of_train_stand_in_for_the_text_file(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    annotation_path(root, "train").unlink()
+    monkeypatch.setenv("REPRISE_WIDER", str(root))
+    monkeypatch.setenv("REPRISE_WIDER_LABELS", str(tmp_path / "label.txt"))
+    with pytest.raises(RepriseError, match=r"REPRISE_WIDER_LABELS=.*label\.txt: no such file or folder"):
+        wider_root()
+    (tmp_path / "label.txt").write_text("# 0--Parade/a.jpg\n1 2 3 4\n")
+    assert wider_root() == root
+    assert training_labels() == tmp_path / "label.txt"
+    annotation_path(root, "val").unlink()
+    with pytest.raises(RepriseError, match=r"without wider_face_split/wider_face_val_bbx_gt\.txt"):
+        wider_root()
 
 
 def test_absent_pictures_are_named(root: Path) -> None:
