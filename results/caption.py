@@ -85,6 +85,7 @@ def run_notes(selection: Selection, labels: dict[str, str], by: str = "variant")
         Note("Protocol", _by_column(runs, "protocol", heads, by)),
         Note("Precision", _precision(runs, heads, by)),
         Note("Presets", _by_column(runs, "preset", heads, by)),
+        Note("Models", _models(runs, heads, by)),
         Note("Reconstruction", _reconstructions(runs, labels)),
         Note("Left out", _left_out(selection.remarks)),
     ]
@@ -148,6 +149,11 @@ def _data_remarks(runs: pd.DataFrame) -> str:
 
 def _precision(runs: pd.DataFrame, heads: dict[str, str], by: str) -> str:
     return "" if set(label_of(runs, "precision")) == {"fp32"} else _by_column(runs, "precision", heads, by)
+
+
+def _models(runs: pd.DataFrame, heads: dict[str, str], by: str) -> str:
+    """The names of models whose size is a setting: a narrow one must not pass for the paper's."""
+    return "" if set(label_of(runs, "model")) == {UNKNOWN} else _by_column(runs, "model", heads, by)
 
 
 def _reconstructions(runs: pd.DataFrame, labels: dict[str, str]) -> str:

@@ -31,6 +31,7 @@ def run(variant: str, seed: int, task: str, summary: dict[str, float], data: str
         "data_kind": NO_DATA if data == NO_DATA else "WIDER FACE",
         "protocol": "the published schedule",
         "precision": "fp32",
+        "model": f"{variant} of full width",
     }
     method = variant.partition("-")[0]
     identity = Run("face_detection", task, 1, data, "a" * 64, method, 1, {"preset": variant}, {}, seed, labels)
@@ -105,6 +106,13 @@ def costs(efficientface: float = 52.885944084) -> list[RunResult]:
         run(name, 0, "model-cost", {"parameters": size, "gmacs_640": macs, "latency_ms": 100.0}, NO_DATA)
         for name, (size, macs) in figures.items()
     ]
+
+
+def test_the_models_are_named_by_their_size() -> None:
+    (note,) = [note for note in drawn("face-cost", costs()).notes if note.subject == "Models"]
+    assert note.text == (
+        "mogface of full width (MogFace (ResNet-101)); efficientface of full width (EfficientFace (EfficientNet-B5))."
+    )
 
 
 def test_costs_are_multiples_of_efficientface_as_built_and_as_published() -> None:
