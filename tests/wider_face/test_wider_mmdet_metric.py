@@ -62,7 +62,9 @@ images = len(truth.images) - 1
 for place in range(rank, images + 1, 2):
     index = place % images
     metric.process(None, samples(truth.images[index], torch.from_numpy(predictions.of_image(index))))
-print(json.dumps(metric.evaluate(images)))
+print(json.dumps(metric.evaluate(images)), flush=True)
+distributed.barrier()  # else the one that ends first breaks the other's connection
+distributed.destroy_process_group()
 """
 """A distributed sampler deals images in turn and repeats the first to fill up; here one image is left out for that."""
 
