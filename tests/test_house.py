@@ -1,4 +1,4 @@
-"""The house in order: lint, types on the public surface, the direction of imports."""
+"""The house in order: lint, types on the public surface, the direction of imports, documents that show the committed records."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ CHECKS = {
     "ruff format": [sys.executable, "-m", "ruff", "format", "--check", "."],
     "mypy": [sys.executable, "-m", "mypy"],
     "import contracts": [str(Path(sys.executable).with_name("lint-imports"))],
+    "documents": [
+        str(Path(sys.executable).with_name("cog")),
+        "-P",
+        "--check",
+        "--diff",
+        "README.md",
+        "results/README.md",
+    ],
 }
 
 

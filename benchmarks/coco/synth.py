@@ -15,7 +15,7 @@ from PIL import Image
 from benchmarks.base import Artifact, DatasetRef, Json, RepriseError, content_key, stream_seed
 from benchmarks.coco.annotations import Annotations, load_annotations
 from benchmarks.coco.scene import CATEGORIES, Drawn, Scene, SceneSettings, draw
-from benchmarks.drawing.picture_hash import picture_hash
+from benchmarks.drawing.picture_hash import check_picture, picture_hash
 from benchmarks.json_file import read_json
 
 Split = Literal["train", "val"]
@@ -96,14 +96,7 @@ def verify(folder: Path, split: Split) -> None:
     """Read a built split in full and compare every picture with the manifest; raises RepriseError naming the first damaged."""
     recorded = _manifest(folder)["pictures"]
     for image, expected in zip(load_synth(folder, split).images, recorded, strict=True):
-        path = image_folder(folder, split) / image["file_name"]
-        try:
-            with Image.open(path) as opened:
-                found = picture_hash(np.asarray(opened))
-        except OSError as error:
-            raise RepriseError(f"{path}: not readable ({error}); remove {folder}, it is built again") from error
-        if found != expected:
-            raise RepriseError(f"{path}: its pixels differ from what was built; remove {folder}, it is built again")
+        check_picture(image_folder(folder, split) / image["file_name"], expected, folder)
 
 
 def run_lengths(mask: np.ndarray) -> dict[str, Json]:

@@ -8,11 +8,10 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from benchmarks.base import Artifact, DatasetRef, Json, RepriseError, content_key, stream_seed
-from benchmarks.drawing.picture_hash import picture_hash
+from benchmarks.drawing.picture_hash import check_picture, picture_hash
 from benchmarks.json_file import read_json
 from benchmarks.wider_face.annotations import FaceAnnotations, FaceImage, face_image, read_bbx_gt, write_bbx_gt
 from benchmarks.wider_face.face_scene import FaceScene, FaceSceneSettings, draw
@@ -92,14 +91,7 @@ def verify(folder: Path, split: Split) -> None:
     truth, pictures, _ = open_synth_faces(folder, split)
     recorded = _manifest(folder)["pictures"]
     for image in truth.images:
-        path = pictures / image.name
-        try:
-            with Image.open(path) as opened:
-                found = picture_hash(np.asarray(opened))
-        except (OSError, SyntaxError) as error:
-            raise RepriseError(f"{path}: not readable ({error}); remove {folder}, it is built again") from error
-        if found != recorded[image.name]:
-            raise RepriseError(f"{path}: its pixels differ from what was built; remove {folder}, it is built again")
+        check_picture(pictures / image.name, recorded[image.name], folder)
 
 
 def annotated(scene: FaceScene, number: int) -> FaceImage:

@@ -12,19 +12,24 @@ from results.table import DASH, Cell, HeaderCell, Mark, Row, RowGroup, Table
 
 def render_markdown(table: Table) -> str:
     """Title, caption, table, footnotes and notes, with no HTML but `<u>` and `<sup>`."""
-    between = _between(table, [""])
-    heads = [_head(table.stub), *between, *(_head(group.header) for group in table.columns)]
-    body = [row for group in table.groups for row in _rows(table, group)]
-    if table.total is not None:
-        body += _lines(table, table.total, bold=True)
-    aligned = ["---", *("---" for _ in between), *("--:" for _ in table.columns)]
-    parts = [f"### {_escape(table.title)}", _escape(table.caption), "\n".join([_line(heads), _line(aligned), *body])]
+    parts = [f"### {_escape(table.title)}", _escape(table.caption), markdown_grid(table)]
     if table.footnotes:
         parts.append("  \n".join(f"<sup>{note.mark}</sup> {_escape(note.text)}" for note in table.footnotes))
     notes = [f"- **{_escape(note.subject)}.** {_escape(note.text)}" for note in table.notes]
     marks = legend(table, "in **bold**", "<u>underlined</u>")
     parts.append("\n".join([*notes, *([f"- **Marks.** {marks}"] if marks else [])]))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def markdown_grid(table: Table) -> str:
+    """The table alone, without title, caption, footnotes and notes."""
+    between = _between(table, [""])
+    heads = [_head(table.stub), *between, *(_head(group.header) for group in table.columns)]
+    body = [row for group in table.groups for row in _rows(table, group)]
+    if table.total is not None:
+        body += _lines(table, table.total, bold=True)
+    aligned = ["---", *("---" for _ in between), *("--:" for _ in table.columns)]
+    return "\n".join([_line(heads), _line(aligned), *body])
 
 
 def _rows(table: Table, group: RowGroup) -> list[str]:

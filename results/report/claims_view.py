@@ -1,9 +1,8 @@
-"""Every claim with its verdict, as rows of a page; and how many have each word."""
+"""Every claim with its verdict, and every direction, as rows of a page."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from results import published
@@ -12,14 +11,7 @@ from results.judging.model import ALL_TASKS, Compared, Judged, Judgements
 from results.report.grid import signed
 from results.report.table_view import TableView
 from results.table import figure
-from results.verdict.words import Direction, Verdict
-
-FAMILIES = {
-    "offline_rl": "Offline reinforcement learning",
-    "distillation": "Detector distillation",
-    "face_detection": "Face detection",
-}
-"""Family -> its name for people; another one goes by its own."""
+from results.verdict.words import Verdict
 
 
 @dataclass(frozen=True)
@@ -69,48 +61,8 @@ class DirectionRow:
         return self.word.replace(" ", "-")
 
 
-@dataclass(frozen=True)
-class Standing:
-    """A family's counts, of numbers and of directions, each with zeros."""
-
-    family: str
-    title: str
-    verdicts: dict[str, int]
-    directions: dict[str, int]
-
-    @property
-    def claims(self) -> int:
-        return sum(self.verdicts.values())
-
-    @property
-    def compared(self) -> int:
-        return sum(self.directions.values())
-
-
 NO_STATEMENT = "no statement"
 """The word of a comparison whose published difference is below the margin."""
-
-
-def standing(family: str, claims: Iterable[ClaimRow], directions: Iterable[DirectionRow]) -> Standing:
-    """Counts of the rows of one family."""
-    words = Counter(row.verdict for row in claims if row.family == family)
-    said = Counter(row.word for row in directions if row.family == family)
-    return Standing(
-        family,
-        FAMILIES.get(family, family),
-        {verdict.value: words[verdict.value] for verdict in Verdict},
-        {word: said[word] for word in (*(direction.value for direction in Direction), NO_STATEMENT)},
-    )
-
-
-def everything(standings: Sequence[Standing]) -> Standing:
-    """The counts of all families together."""
-    verdicts: Counter[str] = Counter()
-    directions: Counter[str] = Counter()
-    for each in standings:
-        verdicts.update(each.verdicts)
-        directions.update(each.directions)
-    return Standing("", "All families", dict(verdicts), dict(directions))
 
 
 def claim_rows(views: Sequence[TableView]) -> Iterator[ClaimRow]:

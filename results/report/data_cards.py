@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from benchmarks.base import NO_DATA, Json, RepriseError, RunResult
 from results.report.at_hand import AtHand
-from results.report.claims_view import FAMILIES
+from results.report.standing import FAMILIES
 from results.spec_file import Part, Text
 
 FILE = Path(__file__).with_name("data_kinds.yaml")

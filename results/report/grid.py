@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from results.judging.model import Judged
-from results.method_spec import MethodTableSpec
+from results.judging.places import JudgedPlaces
 from results.paper_table import OURS, PUBLISHED
 from results.render.wording import aside, number
 from results.report.table_view import TableView
-from results.table import Cell, ColumnGroup, HeaderCell, Mark, Row, figure
-from results.table_spec import TableSpec
+from results.table import Cell, ColumnGroup, HeaderCell, Mark, Row, RowGroup, figure
 from results.verdict.words import Verdict
 
 MINUS = "\N{MINUS SIGN}"
@@ -108,6 +107,29 @@ class Grid:
             for square in line.squares:
                 yield line, square
 
+    def measured(self) -> Grid:
+        """Its rows and columns that hold a number of ours; the whole grid where none does."""
+
+        def ours(line: Line, places: Iterable[int]) -> bool:
+            return any(line.squares[place].ours.value is not None for place in places)
+
+        every = range(len(self.columns))
+        lines = [line for block in self.blocks for line in block.lines]
+        kept = [place for place in every if any(ours(line, [place]) for line in lines)]
+        if not kept:
+            return self
+
+        def cut(line: Line) -> Line:
+            return replace(line, squares=tuple(line.squares[place] for place in kept))
+
+        blocks = [
+            replace(block, lines=tuple(cut(line) for line in block.lines if ours(line, every))) for block in self.blocks
+        ]
+        total = None if self.total is None or not ours(self.total, every) else cut(self.total)
+        return Grid(
+            tuple(self.columns[place] for place in kept), tuple(block for block in blocks if block.lines), total
+        )
+
     @property
     def modes(self) -> list[str]:
         """What there is to switch between."""
@@ -127,19 +149,8 @@ def grid(view: TableView) -> Grid:
 
 class _Builder:
     def __init__(self, view: TableView) -> None:
-        self.view, self.table, self.spec = view, view.table, view.spec
-        self.said = {
-            (each.place.group, each.place.task, each.place.method, each.place.metric): each
-            for each in view.judgements.numbers
-        }
-        self.labels: dict[str, str] = {}
-        if isinstance(self.spec, MethodTableSpec):
-            self.labels = {row.id or row.label: row.label for row in self.spec.rows}
-            self.tasks = {group.key: group.task for group in self.spec.groups}
-        self.totals: dict[str, str] = {}
-        if isinstance(self.spec, TableSpec):
-            totals = [self.spec.total, *(group.total for group in self.spec.groups)]
-            self.totals = {each.label: each.metric or self.spec.metric for each in totals if each is not None}
+        self.table = view.table
+        self.judged = JudgedPlaces(view.spec, view.judgements)
         self.count = 0
         self.columns = tuple(group for place, group in enumerate(self.table.columns) if self.says_something(place))
 
@@ -155,44 +166,30 @@ class _Builder:
 
     def grid(self) -> Grid:
         blocks = tuple(
-            Block(group.header, tuple(self.line(row, group.header.key) for row in group.rows))
+            Block(group.header, tuple(self.line(row, group) for row in group.rows))
             for group in self.table.groups
             if group.rows
         )
-        total = None if self.table.total is None else self.line(self.table.total, "")
+        total = None if self.table.total is None else self.line(self.table.total, None)
         return Grid(tuple(group.header for group in self.columns), blocks, total)
 
-    def line(self, row: Row, group: str) -> Line:
+    def line(self, row: Row, group: RowGroup | None) -> Line:
+        """A row; `group` is None for the table's own total."""
         cells: dict[str, dict[str, Cell]] = {}
         for (column, leaf), cell in zip(self.table.leaves, row.cells, strict=True):
             cells.setdefault(column.header.key, {})[leaf.key] = cell
         squares = tuple(self.square(row, group, column, cells[column.header.key]) for column in self.columns)
-        return Line(row.header, group, squares, row.total or row is self.table.total)
+        return Line(row.header, "" if group is None else group.header.key, squares, row.total or group is None)
 
-    def square(self, row: Row, group: str, column: ColumnGroup, cells: dict[str, Cell]) -> Square:
+    def square(self, row: Row, group: RowGroup | None, column: ColumnGroup, cells: dict[str, Cell]) -> Square:
         decimals = self.table.decimals_of(column)
         ours, theirs = (shown(cells.get(key, Cell()), decimals) for key in (OURS, PUBLISHED))
-        judged = self.said.get(self.place(row, group, column))
+        judged = self.judged.of(self.table, group, row, column)
         said = Said() if judged is None else said_of(judged, decimals)
         number = None
         if not ours.empty or not theirs.empty:
             number, self.count = self.count, self.count + 1
         return Square(ours, theirs, said, judged, column.header, number)
-
-    def place(self, row: Row, group: str, column: ColumnGroup) -> tuple[str, str, str, str]:
-        """(group, task, method, metric), as judgements name it."""
-        if isinstance(self.spec, MethodTableSpec):
-            figure_column = next(each for each in self.spec.columns if each.key == column.header.key)
-            metric = figure_column.metric
-            if figure_column.over is not None:
-                metric = f"{metric} over {figure_column.over}"
-            elif figure_column.times is not None:
-                metric = f"{metric} times {figure_column.times}"
-            return group, self.tasks[group], self.labels[row.header.key], metric
-        assert isinstance(self.spec, TableSpec)
-        if row.total or row is self.table.total:
-            return "", row.header.text, column.header.text, self.totals[row.header.text]
-        return "", row.header.key, column.header.text, self.spec.metric
 
 
 def shown(cell: Cell, decimals: int) -> Shown:

@@ -5,26 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from results.published import families
 from results.render.wording import legend
 from results.report.at_hand import AtHand
-from results.report.claims_view import (
-    FAMILIES,
-    ClaimRow,
-    DirectionRow,
-    Standing,
-    claim_rows,
-    direction_rows,
-    everything,
-    standing,
-)
+from results.report.claims_view import ClaimRow, DirectionRow, claim_rows, direction_rows
 from results.report.data_cards import DataCard, cards
 from results.report.details import details
 from results.report.figures_at_hand import drawn_figures
 from results.report.grid import Grid, grid
 from results.report.site import page
+from results.report.standing import (
+    DIRECTION_WORDS,
+    FAMILIES,
+    WORDS,
+    Standing,
+    everything,
+    family_order,
+    standings,
+)
 from results.report.table_view import TableView, views
-from results.verdict.words import Direction, Verdict
+from results.verdict.words import Verdict
 
 HEADLINES = {
     "offline_rl": ("ilq-table-1",),
@@ -32,23 +31,6 @@ HEADLINES = {
     "face_detection": ("wider-face", "synth-faces", "face-cost"),
 }
 """Family -> its tables in the order in which they would be its headline: the first with runs is."""
-
-WORDS = {
-    Verdict.REPRODUCED: "ours and the printed number are equivalent within the margin",
-    Verdict.NOT_REPRODUCED: "ours differs by more than the margin, and significantly",
-    Verdict.INCONCLUSIVE: "comparable runs exist, and they decide nothing yet",
-    Verdict.NOT_COMPARABLE: "ours was measured on other data, at a small tier or under another protocol",
-    Verdict.NOT_RUN: "no run of ours",
-    Verdict.NOT_JUDGED: "derived or unverified numbers, and figures no verdict can rest on",
-}
-"""What each verdict means, for the legend."""
-
-DIRECTION_WORDS = {
-    Direction.AGREES: "ours points where the published numbers point",
-    Direction.DISAGREES: "ours points the other way",
-    Direction.UNDECIDED: "the interval contains both",
-}
-
 
 ORDER = [
     verdict.value
@@ -74,9 +56,9 @@ def site(at_hand: AtHand, say: Callable[[str], None]) -> Iterator[tuple[str, str
         yield f"tables/{view.page}.html", _table_page(view, shown, at_hand)
         runs = f"{view.runs} runs, {view.name}" if view.runs else "published numbers alone"
         say(f"{view.page}: {runs}" + (f"; {view.problem}" if view.problem else ""))
-    claims = sorted(claim_rows(shown), key=lambda row: (ORDER.index(row.verdict), _order(row.family)))
+    claims = sorted(claim_rows(shown), key=lambda row: (ORDER.index(row.verdict), family_order(row.family)))
     directions = [row for view in shown if view.main for row in direction_rows(view)]
-    counts = [standing(family, claims, directions) for family in sorted(families(), key=_order)]
+    counts = standings(claims, directions)
     yield "claims.html", _claims_page(claims, directions, counts)
     say(f"claims: {len(claims)} with their verdicts, {len(directions)} directions")
     data = cards(at_hand)
@@ -135,7 +117,8 @@ def _front_page(at_hand: AtHand, shown: list[TableView], counts: list[Standing],
         mine = [view for view in main if view.spec.family == each.family]
         first = _headline(each.family, mine)
         made: Grid | None = None if first is None else grid(first)
-        rooms.append({"standing": each, "headline": first, "grid": made, "tables": mine})
+        measured = None if made is None else made.measured()
+        rooms.append({"standing": each, "headline": first, "grid": measured, "whole": measured == made, "tables": mine})
     return page(
         "index.html",
         "index.html",
@@ -155,14 +138,9 @@ def _headline(family: str, mine: list[TableView]) -> TableView | None:
     return ordered[0] if ordered else None
 
 
-def _order(family: str) -> tuple[int, str]:
-    known = list(FAMILIES)
-    return (known.index(family) if family in known else len(known)), family
-
-
 def _by_family(data: list[DataCard]) -> dict[str, dict[str, list[DataCard]]]:
     """Family -> kind of data -> its cards."""
     found: dict[str, dict[str, list[DataCard]]] = {}
-    for card in sorted(data, key=lambda card: _order(card.family)):
+    for card in sorted(data, key=lambda card: family_order(card.family)):
         found.setdefault(card.family, {}).setdefault(card.kind, []).append(card)
     return found

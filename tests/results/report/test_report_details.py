@@ -156,3 +156,22 @@ def test_a_paper_run_has_a_verdict_with_its_difference(result: Make, tmp_path: P
     assert found["difference"] == pytest.approx(93.0 - 92.1, abs=0.06)
     rows = list(claim_rows([next(views(at_hand(runs, tmp_path)))]))
     assert rows
+
+
+def test_what_was_measured_alone_keeps_the_numbers_of_its_places(result: Make, tmp_path: Path) -> None:
+    runs = [result("hopper-medium", variant, seed, 10.0 + seed) for variant in ("bc", "ilq") for seed in range(3)]
+    view, _ = of_table(runs, tmp_path)
+    whole = grid(view)
+    measured = whole.measured()
+    assert [column.text for column in measured.columns] == ["BC", "ILQ"]
+    assert [line.header.text for block in measured.blocks for line in block.lines] == ["hopper-medium"]
+    assert measured.total is None
+    places = {(line.header.text, square.column.text): square for line, square in whole.squares()}
+    for line, square in measured.squares():
+        assert square == places[line.header.text, square.column.text]
+        assert square.number is not None
+
+
+def test_without_runs_the_whole_grid_is_shown(result: Make, tmp_path: Path) -> None:
+    view, _ = of_table([result()], tmp_path, "distillation-retinanet")
+    assert grid(view).measured() == grid(view)
