@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
 
 from filelock import FileLock
 
@@ -84,17 +84,21 @@ def canonical_json(value: Json) -> str:
 
     Raises ValueError for NaN and infinities in the value (write them as strings) and TypeError for anything JSON lacks.
     """
+    return json.dumps(_canonical(value), sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
 
-    def plain(item: Json) -> Json:
-        if isinstance(item, Mapping):
-            return {str(key): plain(value) for key, value in item.items()}
-        if isinstance(item, (list, tuple)):
-            return [plain(value) for value in item]
-        if isinstance(item, float) and item.is_integer() and abs(item) < 2**53:
-            return int(item)
+
+def _canonical(item: Json) -> Json:
+    """A value with text keys and integers for integral floats. What occurs most is asked for first."""
+    kind = type(item)
+    if kind is str or kind is int or kind is bool or item is None:
         return item
-
-    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+    if kind is dict or isinstance(item, Mapping):
+        return {str(key): _canonical(value) for key, value in item.items()}
+    if isinstance(item, (list, tuple)):
+        return [_canonical(value) for value in item]
+    if isinstance(item, float) and item.is_integer() and abs(item) < 2**53:
+        return int(item)
+    return item
 
 
 def content_key(value: Json) -> str:
@@ -219,8 +223,7 @@ class Artifact:
 # Results of a run
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """One value on a curve of a run."""
 
     metric: str
@@ -282,7 +285,10 @@ class StopTrial(Exception):
 
 
 class Tag:
-    """Names under which tracking writes and results read. A run's labels become tags `reprise.label.<name>`."""
+    """Names under which tracking writes and results read. A run's labels become tags `reprise.label.<name>`.
+
+    NOTE is MLflow's own, for the description of an experiment or a run, in Markdown.
+    """
 
     RUN_KEY = "reprise.run_key"
     TRIAL_KEY = "reprise.trial_key"
@@ -297,6 +303,8 @@ class Tag:
     RECORD_HASH = "reprise.record_sha256"
     SCHEMA = "reprise.schema"
     IMPORTED = "reprise.imported"
+    DOCUMENT = "reprise.document"
+    NOTE = "mlflow.note.content"
 
 
 SCHEMA_VERSION = 2

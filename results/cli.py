@@ -11,16 +11,19 @@ import pandas as pd
 import typer
 
 from benchmarks.base import RepriseError, home
+from benchmarks.store_uri import experiment_name
 from benchmarks.whole_file import write_whole
 from results import published
 from results.collect import collect, tidy
 from results.judging.judge import judge
 from results.method_spec import MethodTableSpec
 from results.method_table import method_table
+from results.mlflow_documents import log_document
 from results.modes import Mode, difference, ours_alone, published_alone
 from results.options import Keys, Out, Records, Where
 from results.paper_table import paper_table
 from results.render import RENDERERS, render
+from results.render.markdown import render_markdown
 from results.render.terminal import print_table
 from results.run_figures import RunFigures
 from results.run_keys import chosen_keys
@@ -49,7 +52,10 @@ def table(
     form: Annotated[Format | None, typer.Option("--format", help="Print this format alone and write no file.")] = None,
     records: Records = None,
     out: Out = None,
-    sweep: Annotated[str | None, typer.Option(help="Only the runs that this sweep last asked for.")] = None,
+    sweep: Annotated[
+        str | None,
+        typer.Option(help="Only the runs that this sweep last asked for; its MLflow experiment gets the files."),
+    ] = None,
     keys: Keys = None,
     where: Where = None,
     all_tasks: Annotated[bool, typer.Option("--all-tasks", help="Also show tasks without runs of ours.")] = False,
@@ -83,6 +89,10 @@ def table(
         typer.echo()
         for path in paths:
             typer.echo(f"wrote {path}")
+        if sweep is not None and records is None:
+            family = load_spec(name).family
+            log_document(family, sweep, f"table {drawn.name}", render_markdown(drawn), paths)
+            typer.echo(f"and into MLflow, experiment {experiment_name(family, sweep)}")
 
 
 def draw_table(

@@ -10,7 +10,8 @@ import pandas as pd
 
 from benchmarks.base import Json, RepriseError, RunResult, canonical_json
 from benchmarks.record_files import Found, read_records, unique
-from results.mlflow_store import default_tracking_uri, read_store
+from benchmarks.store_uri import store_uri
+from results.mlflow_store import read_store
 
 RUN_COLUMNS = (
     "run_key",
@@ -42,7 +43,7 @@ CURVE = "curve"
 def collect(tracking_uri: str | None = None, records: Path | None = None, *, curves: bool = True) -> pd.DataFrame:
     """Runs of an MLflow store, of a records file or folder, or of both, as one table.
 
-    With neither argument the store is `default_tracking_uri()`. Columns: RUN_COLUMNS, VALUE_COLUMNS, one per label (under its
+    With neither argument the store is that of this home. Columns: RUN_COLUMNS, VALUE_COLUMNS, one per label (under its
     own name) and one `provenance.<name>` per entry of the provenance. `statistic` is `last`, `final10`, `best`, or `curve` for
     points, which alone have a step; `curves=False` leaves these out. Raises RepriseError where a source cannot be read, and
     where a run key occurs twice with different values.
@@ -54,7 +55,7 @@ def find(tracking_uri: str | None = None, records: Path | None = None) -> Iterat
     """The results that `collect` makes a table of, as they are."""
     sources: list[Iterator[Found]] = []
     if tracking_uri is not None or records is None:
-        sources.append(read_store(tracking_uri or default_tracking_uri()))
+        sources.append(read_store(tracking_uri or store_uri()))
     if records is not None:
         sources.append(read_records(records))
     return unique(chain.from_iterable(sources))

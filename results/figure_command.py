@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from benchmarks.base import home
+from benchmarks.store_uri import experiment_name
 from benchmarks.whole_file import write_whole
 from results.collect import collect
 from results.figure_kinds import drawn
 from results.figure_spec import load_figure
+from results.mlflow_documents import log_document
 from results.options import Keys, Out, Records, Where
 from results.plots.runs import Request
 from results.render import RENDERERS, render
@@ -43,7 +45,8 @@ def figure(
     records: Records = None,
     out: Out = None,
     sweep: Annotated[
-        list[str] | None, typer.Option(help="Only the runs this sweep last asked for; repeatable.")
+        list[str] | None,
+        typer.Option(help="Only the runs this sweep last asked for, whose experiment gets the files; repeatable."),
     ] = None,
     keys: Keys = None,
     where: Where = None,
@@ -70,6 +73,10 @@ def figure(
     _print(made.table)
     for path in paths:
         typer.echo(f"wrote {path}")
+    if records is None:
+        for each_sweep in sweep or ():
+            log_document(spec.family, each_sweep, f"figure {spec.id}", render(made.table, "markdown"), paths)
+            typer.echo(f"and into MLflow, experiment {experiment_name(spec.family, each_sweep)}")
 
 
 def _print(table: Table) -> None:

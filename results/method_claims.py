@@ -26,8 +26,7 @@ class MethodClaims:
         self.spec, self.statistic = spec, statistic
         self.tables = spec.claims.tables[statistic]
         _refuse_unknown(spec, claims)
-        rows = claims[claims["table"].isin(self.tables)]
-        self.rows = dict(iter(rows.groupby(["table", "task", "method", "metric"], sort=False)))
+        self.claims = claims
 
     def figure(self, group: MethodGroup, row: MethodRow, column: FigureColumn) -> PublishedFigure | None:
         """What is published for a cell: by the group's first task, and there by the first table, that has it."""
@@ -67,10 +66,7 @@ class MethodClaims:
         return None if base is None else PublishedFigure(round(claim.value - base.value, 6), (claim, base))
 
     def _claim(self, table: str, task: str, method: str, metric: str, dataset: str | None) -> Claim | None:
-        rows = self.rows.get((table, task, method, metric))
-        if rows is not None and dataset is not None:
-            rows = rows[rows["dataset"] == dataset]
-        return None if rows is None else lookup(rows, table, task, method, self.statistic, metric)
+        return lookup(self.claims, table, task, method, self.statistic, metric, dataset)
 
 
 def _refuse_unknown(spec: MethodTableSpec, claims: pd.DataFrame) -> None:

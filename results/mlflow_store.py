@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlparse
 
-from benchmarks.base import SCHEMA_VERSION, RepriseError, Tag, home
+from benchmarks.base import SCHEMA_VERSION, RepriseError, Tag
 from benchmarks.record_files import Found, parse_record, text_hash
+from benchmarks.store_uri import sqlite_path
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -24,13 +25,6 @@ PAGE = 1000
 
 TAGS = (Tag.RUN_KEY, Tag.SCHEMA, Tag.RECORD_HASH)
 """What a Member holds of a run's tags, in its order."""
-
-
-def default_tracking_uri() -> str:
-    """`MLFLOW_TRACKING_URI` (a relative sqlite path made absolute), else the suite's own database, `<home>/mlflow.db`."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
-    path = sqlite_path(uri)
-    return f"sqlite:///{path}" if path else uri
 
 
 class Member(NamedTuple):
@@ -93,12 +87,6 @@ def check_sqlite(uri: str) -> None:
         )
 
 
-def sqlite_path(uri: str) -> Path | None:
-    """The file of a `sqlite:///` URI, absolute; None for another kind of store."""
-    prefix = "sqlite:///"
-    return Path(unquote(uri.removeprefix(prefix).split("?")[0])).absolute() if uri.startswith(prefix) else None
-
-
 def _selected(path: Path) -> list[Member]:
     """Straight from MLflow's tables: its client loads every tag, parameter and metric of a run, minutes for 10,000 runs."""
     query = """
@@ -119,7 +107,7 @@ def _asked(uri: str) -> list[Member]:
 
     wanted = f"tags.`{Tag.RUN_KEY}` != '' and attributes.status = 'FINISHED'"
     try:
-        client = _client(uri)
+        client = client_of(uri)
         experiments = [experiment.experiment_id for experiment in _pages(client.search_experiments)]
         oldest_first = ["attributes.start_time ASC"]
         runs = list(_pages(client.search_runs, experiments, filter_string=wanted, order_by=oldest_first))
@@ -130,7 +118,8 @@ def _asked(uri: str) -> list[Member]:
     ]
 
 
-def _client(uri: str) -> MlflowClient:
+def client_of(uri: str) -> MlflowClient:
+    """A client that writes no log; importing MLflow takes two seconds, so nothing does before it must."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     import mlflow
@@ -174,7 +163,7 @@ def _record_text(member: Member, uri: str, place: str) -> str:
     try:
         if location.scheme in ("", "file"):
             return (Path(unquote(location.path)) / Tag.RECORD).read_text(encoding="utf-8")
-        return Path(_client(uri).download_artifacts(member.run_id, Tag.RECORD)).read_text(encoding="utf-8")
+        return Path(client_of(uri).download_artifacts(member.run_id, Tag.RECORD)).read_text(encoding="utf-8")
     except Exception as error:  # MLflow's artifact clients raise what their libraries raise
         raise RepriseError(
             f"{place}: cannot read {Tag.RECORD} in {member.artifacts} ({_first_line(error)}); where the database "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,11 @@ class Claim:
     source: str
 
 
+Index = dict[tuple[str, str, str, str], list[tuple[int, Claim]]]
+_INDEXES: dict[int, Index] = {}
+"""Of each frame of claims that was looked up in and still exists."""
+
+
 def load(family: str = "offline_rl", folder: Path = FOLDER) -> pd.DataFrame:
     """The claims of a family, a row each, with the columns of the file and `line`, its line there.
 
@@ -95,28 +101,40 @@ def load_all(folder: Path = FOLDER) -> pd.DataFrame:
 
 
 def lookup(
-    claims: pd.DataFrame, table: str, task: str, method: str, statistic: str, metric: str = "normalized_score"
+    claims: pd.DataFrame,
+    table: str,
+    task: str,
+    method: str,
+    statistic: str,
+    metric: str = "normalized_score",
+    dataset: str | None = None,
 ) -> Claim | None:
-    """The published number of a method on a task, or None.
+    """The published number of a method on a task, of one data set where that is given, or None.
 
     A claim whose source does not say its statistic (`unspecified`) answers for any; one of another statistic never does.
     Raises RepriseError where a table prints more than one number that fits.
     """
-    rows = claims[
-        (claims["table"] == table)
-        & (claims["task"] == task)
-        & (claims["method"] == method)
-        & (claims["metric"] == metric)
-        & claims["statistic"].isin([statistic, "unspecified"])
-    ]
-    exact = rows[rows["statistic"] == statistic]
-    rows = exact if len(exact) else rows
+    fitting = _index(claims).get((table, task, method, metric), ())
+    fitting = [each for each in fitting if dataset is None or each[1].dataset == dataset]
+    rows = [each for each in fitting if each[1].statistic == statistic]
+    rows = rows or [each for each in fitting if each[1].statistic == "unspecified"]
     if len(rows) > 1:
-        lines = ", ".join(map(str, rows["line"]))
+        lines = ", ".join(str(line) for line, _ in rows)
         raise RepriseError(
             f"{table}: {len(rows)} claims fit ({task}, {method}, {metric}, {statistic}), lines {lines}; keep one"
         )
-    return _claim(rows.iloc[0]) if len(rows) else None
+    return rows[0][1] if rows else None
+
+
+def _index(claims: pd.DataFrame) -> Index:
+    """The rows of a frame of claims by table, task, method and metric, made once per frame: frames are never changed."""
+    known = _INDEXES.get(id(claims))
+    if known is None:
+        known = _INDEXES[id(claims)] = {}
+        weakref.finalize(claims, _INDEXES.pop, id(claims), None)
+        for line, (_, claim) in zip(claims["line"], as_claims(claims), strict=True):
+            known.setdefault((claim.table, claim.task, claim.method, claim.metric), []).append((int(line), claim))
+    return known
 
 
 def first(

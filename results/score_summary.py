@@ -14,10 +14,9 @@ from results.statistics import (
     FEWEST_RUNS,
     PAIR_REPLICATES,
     REPLICATES,
-    Aggregate,
     Interval,
     Scores,
-    bootstrap,
+    bootstrap_each,
     bootstrap_improvement,
     performance_profile,
     probability_of_improvement,
@@ -127,16 +126,17 @@ def _tasks(file: ScoreFile, common: bool) -> list[str]:
 
 
 def _summary(method: str, scores: Scores, settings: Settings) -> MethodSummary:
-    def estimate(aggregate: Aggregate) -> Estimate:
-        interval = bootstrap(scores, aggregate, settings.aggregate_replicates, settings.seed)
-        return Estimate(value(aggregate, scores), interval)
-
+    aggregates = list(AGGREGATES.values())
+    intervals = bootstrap_each(scores, aggregates, settings.aggregate_replicates, settings.seed)
     return MethodSummary(
         method=method,
         tasks=len(scores.tasks),
         fewest_seeds=scores.fewest,
         most_seeds=max(scores.sizes),
-        aggregates={name: estimate(aggregate) for name, aggregate in AGGREGATES.items()},
+        aggregates={
+            name: Estimate(value(aggregate, scores), interval)
+            for (name, aggregate), interval in zip(AGGREGATES.items(), intervals, strict=True)
+        },
         profile=tuple(performance_profile(scores, THRESHOLDS).tolist()),
         task_profile=tuple(task_profile(scores, THRESHOLDS).tolist()),
     )

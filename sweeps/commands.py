@@ -63,6 +63,7 @@ def run(
         campaign = _campaign(sweep, tier, seeds, tasks, methods, plugin, cpus, gpus)
         check_datasets(campaign.matrix())
         tracking = Tracking(campaign.sweep.family)
+        tracking.describe(campaign.sweep.name, campaign.sweep.about)
         recovered = tracking.ingest()
         if recovered:
             console.print(f"recorded {len(recovered)} finished runs that an earlier launch left unrecorded")

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
-import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +13,11 @@ from filelock import FileLock
 
 from benchmarks.base import SCHEMA_VERSION, Json, RepriseError, Run, RunResult, Tag, canonical_json, home
 from benchmarks.record_files import Found, parse_record, text_hash
+from benchmarks.store_uri import sqlite_path, store_uri
+from sweeps.experiments import Experiments
 from sweeps.packing import Trial
+from sweeps.run_notes import dataset, member_tags, source_tags, trial_means, trial_note
+from sweeps.store_connection import check_database, connect, store_error
 from sweeps.trial_folder import all_folders, read_own, write_json
 
 if TYPE_CHECKING:
@@ -29,22 +30,8 @@ PENDING = "reprise.pending_key"
 FAILURE = "reprise.failure"
 """Tag of a trial's parent run: why its last attempt failed."""
 
-LOCK_SECONDS = 5.0
 BATCH = 90
 """Parameters per request (MLflow takes 100); metrics go 1,000 at a time less these."""
-
-
-def tracking_uri() -> str:
-    """`MLFLOW_TRACKING_URI` (a relative sqlite path made absolute), else `<home>/mlflow.db`."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
-    path = sqlite_path(uri)
-    return f"sqlite:///{path}" if path else uri
-
-
-def sqlite_path(uri: str) -> Path | None:
-    """The file of a `sqlite:///` URI, absolute; None for another kind of store."""
-    prefix = "sqlite:///"
-    return Path(unquote(uri.removeprefix(prefix).split("?")[0])).absolute() if uri.startswith(prefix) else None
 
 
 class Tracking:
@@ -55,26 +42,30 @@ class Tracking:
     """
 
     def __init__(self, family: str, create: bool = True) -> None:
-        self.family, self.uri = family, tracking_uri()
+        self.family, self.uri = family, store_uri()
         self.members: dict[str, str] = {}
         self.artifacts: dict[str, str] = {}
         self.pending: dict[str, list[str]] = {}
-        self.parents: dict[str, str] = {}
+        self.parents: dict[tuple[str, str], str] = {}
         self.failed: set[str] = set()
         self.client: MlflowClient | None = None
-        self.experiment = ""
         path = sqlite_path(self.uri)
+        self.experiments = Experiments(family, self.uri, self._call)
         if path is not None:
-            _check_database(path)
+            check_database(path)
             if not create and not path.exists():
                 return
             path.parent.mkdir(parents=True, exist_ok=True)
         home().mkdir(parents=True, exist_ok=True)
         self.lock = FileLock(home() / "tracking.lock")
         with self.lock:
-            self.client = _client(self.uri)
-            self.experiment = self._experiment(path, create)
+            self.client = connect(self.uri)
             self._read_index()
+
+    def describe(self, sweep: str, about: str) -> None:
+        """Write what a sweep is about on its experiment."""
+        with self._writing():
+            self.experiments.describe(sweep, about)
 
     def finished(self) -> set[str]:
         """Keys of runs that are completely written."""
@@ -115,6 +106,7 @@ class Tracking:
             parent = self._parent(trial, "finished", wall_s)
             for result in new:
                 self._write_member(parent, result, marks or {})
+            self._summarise(parent, results)
             self._call("set_terminated", parent, "FINISHED")
             return [result.run.key for result in new]
 
@@ -140,8 +132,10 @@ class Tracking:
         return _Writing(self)
 
     def _parent(self, trial: Trial, status: str, wall_s: float = 0.0) -> str:
-        tags = {**_identity_tags(trial.runs[0]), Tag.STATUS: status}
-        known = self.parents.get(trial.key)
+        first = trial.runs[0]
+        experiment = self.experiments.of(first.labels.get("sweep", ""))
+        tags = {**_identity_tags(first), Tag.STATUS: status}
+        known = self.parents.get((experiment, trial.key))
         if known is not None:
             self._call("update_run", known, status="RUNNING")
             self._call("set_tag", known, Tag.STATUS, status)
@@ -150,13 +144,27 @@ class Tracking:
                 self.failed.discard(known)
             return known
         tags |= {Tag.TRIAL_KEY: trial.key}
-        self.parents[trial.key] = self._create(tags, trial.title, wall_s)
-        return self.parents[trial.key]
+        made = self._create(experiment, tags, trial.title, wall_s)
+        self.parents[experiment, trial.key] = str(made.info.run_id)
+        return str(made.info.run_id)
 
-    def _create(self, tags: Mapping[str, str], name: str, wall_s: float = 0.0) -> str:
+    def _create(self, experiment: str, tags: Mapping[str, str], name: str, wall_s: float) -> MlflowRun:
         start = int(1000 * (time.time() - wall_s))
-        run = self._call("create_run", self.experiment, start_time=start, tags=dict(tags), run_name=name[:250])
-        return str(run.info.run_id)
+        return self._call("create_run", experiment, start_time=start, tags=dict(tags), run_name=name[:250])
+
+    def _summarise(self, parent: str, results: Sequence[RunResult]) -> None:
+        """What the members of a trial came to, on its parent run: a table as its description, and means as metrics."""
+        from mlflow.entities import Metric, RunTag
+
+        now = int(1000 * time.time())
+        tags = {Tag.NOTE: trial_note(results), **source_tags(results[0])}
+        self._call(
+            "log_batch",
+            parent,
+            metrics=[Metric(name, value, now, 0) for name, value in trial_means(results).items()],
+            tags=[RunTag(name, text) for name, text in tags.items()],
+        )
+        self._call("log_inputs", parent, datasets=[dataset(results[0].run)])
 
     def _write_member(self, parent: str, result: RunResult, marks: Mapping[str, str], keyed: bool = True) -> None:
         """Everything of a run; its key comes last, so that a run cut short never looks finished."""
@@ -174,16 +182,12 @@ class Tracking:
             Tag.STATUS: result.status,
             **{Tag.LABEL + name: value for name, value in run.labels.items()},
             **{Tag.PROVENANCE + name: _text(value) for name, value in result.provenance.items()},
+            **member_tags(result),
             **marks,
         }
         name = f"{run.task} {run.labels.get('variant', run.method)} seed {run.seed}"
-        created = self._call(
-            "create_run",
-            self.experiment,
-            start_time=int(1000 * (time.time() - float(result.provenance.get("wall_s", 0.0)))),
-            tags=tags,
-            run_name=name[:250],
-        )
+        experiment = self.experiments.of(run.labels.get("sweep", ""))
+        created = self._create(experiment, tags, name, float(result.provenance.get("wall_s", 0.0)))
         run_id = created.info.run_id
         self._log(run_id, result)
         self._save_record(created, record)
@@ -208,6 +212,7 @@ class Tracking:
         while params or metrics:
             self._call("log_batch", run_id, metrics=metrics[: 1000 - BATCH], params=params[:BATCH])
             params, metrics = params[BATCH:], metrics[1000 - BATCH :]
+        self._call("log_inputs", run_id, datasets=[dataset(result.run)])
 
     def _save_record(self, run: MlflowRun, text: str) -> None:
         location = urlparse(run.info.artifact_uri)
@@ -220,26 +225,13 @@ class Tracking:
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
-    def _experiment(self, path: Path | None, create: bool) -> str:
-        """One experiment per family; artifacts of a local database lie under `<home>/mlruns`."""
-        known = self._call("get_experiment_by_name", self.family)
-        if known is not None and known.lifecycle_stage == "deleted":
-            remedy = f"restore it: mlflow experiments restore -x {known.experiment_id}"
-            raise RepriseError(f"{self.uri}: the experiment '{self.family}' was deleted; {remedy}")
-        if known is not None:
-            return str(known.experiment_id)
-        if not create:
-            return ""
-        location = (home() / "mlruns" / self.family).as_uri() if path is not None else None
-        return str(self._call("create_experiment", self.family, artifact_location=location))
-
     def _read_index(self) -> None:
         """Which keys are written, which were cut short, which trials have a parent."""
         self.members, self.artifacts, self.pending, self.parents, self.failed = {}, {}, {}, {}, set()
-        for run in self._runs() if self.experiment else ():
+        for run in self._runs(self.experiments.read()):
             tags = run.data.tags
             if Tag.TRIAL_KEY in tags:
-                self.parents[tags[Tag.TRIAL_KEY]] = run.info.run_id
+                self.parents[run.info.experiment_id, tags[Tag.TRIAL_KEY]] = run.info.run_id
                 self.failed |= {run.info.run_id} if FAILURE in tags else set()
             elif Tag.RUN_KEY in tags:
                 self.members[tags[Tag.RUN_KEY]] = run.info.run_id
@@ -248,10 +240,10 @@ class Tracking:
                 self.pending.setdefault(tags[PENDING], []).append(run.info.run_id)
         self.writes = _writes()
 
-    def _runs(self) -> Iterator[MlflowRun]:
+    def _runs(self, experiments: list[str]) -> Iterator[MlflowRun]:
         token = None
-        while True:
-            page = self._call("search_runs", [self.experiment], max_results=1000, page_token=token)
+        while experiments:
+            page = self._call("search_runs", experiments, max_results=1000, page_token=token)
             yield from page
             token = page.token
             if not token:
@@ -264,7 +256,7 @@ class Tracking:
         try:
             return getattr(self.client, name)(*arguments, **options)
         except MlflowException as error:
-            raise _store_error(self.uri, error) from error
+            raise store_error(self.uri, error) from error
 
 
 class _Writing:
@@ -288,56 +280,6 @@ def _writes() -> int:
     """How often this home's stores were written to."""
     path = home() / "tracking.json"
     return int(read_own(path)["writes"]) if path.exists() else 0
-
-
-def _client(uri: str) -> MlflowClient:
-    """A quiet client; the first one creates or checks the tables."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    import mlflow
-    from mlflow.exceptions import MlflowException
-
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    try:
-        client = mlflow.MlflowClient(tracking_uri=uri)
-        client.search_experiments(max_results=1)
-    except MlflowException as error:
-        raise _store_error(uri, error) from error
-    return client
-
-
-def _check_database(path: Path) -> None:
-    """Refuse a file that is locked or not MLflow's, before MLflow creates its tables in it."""
-    if not path.exists():
-        return
-    advice = "name another in MLFLOW_TRACKING_URI, or move it away"
-    connection = sqlite3.connect(path, timeout=LOCK_SECONDS)
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        connection.execute("ROLLBACK")
-    except sqlite3.OperationalError as error:
-        raise RepriseError(
-            f"{path}: {error}; another program holds this MLflow database, wait for it or end it"
-        ) from error
-    except sqlite3.DatabaseError as error:
-        raise RepriseError(f"{path} is not a sqlite database ({error}); {advice}") from error
-    finally:
-        connection.close()
-    missing = {"experiments", "runs", "tags", "alembic_version"} - tables
-    if tables and missing:
-        raise RepriseError(f"{path} is a sqlite database, but not MLflow's (no table '{min(missing)}'); {advice}")
-
-
-def _store_error(uri: str, error: BaseException) -> RepriseError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    remedy = "run the command again once the store answers; finished trials are kept and recorded then"
-    if "schema" in reason:
-        remedy = f"back it up, then `mlflow db upgrade {uri}`, or name another in MLFLOW_TRACKING_URI"
-    elif "locked" in str(error):
-        remedy = "another program holds it; " + remedy
-    return RepriseError(f"MLflow store {uri}: {reason}; {remedy}")
 
 
 def _identity_tags(run: Run) -> dict[str, str]:

@@ -19,7 +19,7 @@ from results.statistics import (
     PAIR_REPLICATES,
     REPLICATES,
     Scores,
-    bootstrap,
+    bootstrap_each,
     bootstrap_improvement,
     bootstrap_profile,
     performance_profile,
@@ -94,19 +94,19 @@ class Aggregated:
 
 def aggregated(spec: AggregatesSpec, found: ManyTasks) -> Aggregated:
     """Aggregates with 50,000 bootstrap replicates, comparisons with 2,000 (statistics specification, section 1)."""
-    aggregates = {
-        variant: {str(name): _aggregate(name, scores) for name in spec.aggregates}
-        for variant, scores in found.scores.items()
-    }
+    aggregates = {variant: _aggregates(spec.aggregates, scores) for variant, scores in found.scores.items()}
     tested = found.scores.get(spec.under_test)
     others = [variant for variant in found.scores if variant != spec.under_test]
     improvement = {} if tested is None else {variant: _improvement(tested, found.scores[variant]) for variant in others}
     return Aggregated(aggregates, improvement)
 
 
-def _aggregate(name: str, scores: Scores) -> Estimate:
-    interval = bootstrap(scores, AGGREGATES[name], REPLICATES)
-    return Estimate(value(AGGREGATES[name], scores), interval, scores.fewest)
+def _aggregates(names: Sequence[str], scores: Scores) -> dict[str, Estimate]:
+    intervals = bootstrap_each(scores, [AGGREGATES[name] for name in names], REPLICATES)
+    return {
+        str(name): Estimate(value(AGGREGATES[name], scores), interval, scores.fewest)
+        for name, interval in zip(names, intervals, strict=True)
+    }
 
 
 def _improvement(x: Scores, y: Scores) -> Estimate:

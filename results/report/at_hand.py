@@ -13,8 +13,9 @@ import pandas as pd
 
 from benchmarks.base import RepriseError, RunResult, home
 from benchmarks.record_files import Found, read_records, unique
+from benchmarks.store_uri import sqlite_path, store_uri
 from results.collect import tidy
-from results.mlflow_store import default_tracking_uri, read_store, sqlite_path
+from results.mlflow_store import read_store
 
 COMMITTED = Path(__file__).parents[1] / "records"
 """The suite's own records."""
@@ -62,7 +63,7 @@ def read_runs(records: Path | None, keys: Collection[str] | None, say: Callable[
         sources.append(read_records(records))
     else:
         if _has_store():
-            sources.append(read_store(default_tracking_uri()))
+            sources.append(read_store(store_uri()))
         else:
             say("no MLflow store in this home: the suite's own records alone")
         sources.append(read_records(COMMITTED))
@@ -89,7 +90,7 @@ def file_place(place: str) -> str:
 
 
 def _has_store() -> bool:
-    path = sqlite_path(default_tracking_uri())
+    path = sqlite_path(store_uri())
     return path is None or path.is_file()
 
 

@@ -14,6 +14,7 @@ import pytest
 from benchmarks import whole_file
 from benchmarks.base import RepriseError, RunResult, Tag
 from benchmarks.record_files import read_records, write_records
+from benchmarks.store_uri import store_uri
 from results import mlflow_store
 from results.collect import collect, find
 
@@ -96,7 +97,7 @@ def test_the_environment_variable_names_the_store(
     assert len(collect()) == 6
     monkeypatch.chdir(store.path.parent)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
-    assert mlflow_store.default_tracking_uri() == store.uri
+    assert store_uri() == store.uri
 
 
 # -- one key, two places

@@ -133,3 +133,12 @@ def test_a_figure_of_nothing_writes_nothing(records: Path, tmp_path: Path) -> No
     with pytest.raises(RepriseError, match="no run of tier 'paper'; there are runs of early"):
         call("ilq-early", "--records", str(records), "--tier", "paper", "--out", str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_the_committed_records_draw_what_small_faces_cost(tmp_path: Path) -> None:
+    """Its metrics carry the name of the test protocol, as the runs do."""
+    records = Path(__file__).parents[2] / "results" / "records"
+    call("synthfaces-accuracy-cost", "--records", str(records), "--out", str(tmp_path))
+    with (tmp_path / "synthfaces-accuracy-cost.csv").open() as file:
+        found = [row for row in csv.DictReader(file) if row["value"]]
+    assert {row["row"] for row in found} >= {"mogface", "efficientface"}, found[:3]

@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from benchmarks.base import RepriseError, RunResult
+from benchmarks.base import RepriseError, RunResult, Tag
 from results import cli, export_command, run_keys
 
 Maker = Callable[..., RunResult]
@@ -115,3 +115,29 @@ def test_a_file_without_run_keys_is_refused(tmp_path: Path) -> None:
     path.write_text('{"runs": ["abc"]}')
     with pytest.raises(RepriseError, match=r"plan\.json holds no run key"):
         run_keys.read_keys(path)
+
+
+def test_the_table_of_a_sweep_is_an_artifact_of_its_experiment(store: Any, demo: list[RunResult]) -> None:
+    for each in demo:
+        store.write(each)
+    asked = store.path.parent / "sweeps" / "demo.json"
+    asked.parent.mkdir()
+    asked.write_text(json.dumps({"runs": [{"key": each.run.key} for each in demo]}))
+    for _ in range(2):  # drawn again, it takes the place of the first
+        assert "and into MLflow, experiment offline_rl/demo" in call(cli.table, ["ilq-table-1", "--sweep", "demo"])
+    experiment = store.client.get_experiment_by_name("offline_rl/demo").experiment_id
+    (run,) = store.client.search_runs([experiment])
+    assert run.info.run_name == run.data.tags[Tag.DOCUMENT] == "table ilq-table-1"
+    names = {each.path for each in store.client.list_artifacts(run.info.run_id)}
+    assert names == {f"ilq-table-1.{suffix}" for suffix in ("csv", "html", "json", "md", "tex", "txt")}
+    assert "hopper-medium-expert" in run.data.tags[Tag.NOTE] or "See the artifacts" in run.data.tags[Tag.NOTE]
+
+
+def test_records_and_single_formats_write_nothing_into_mlflow(store: Any, demo: list[RunResult]) -> None:
+    for each in demo:
+        store.write(each)
+    before = len(store.client.search_experiments())
+    call(export_command.export, [])
+    call(cli.table, ["ilq-table-1", "--records", str(store.path.parent / "records")])
+    call(cli.table, ["ilq-table-1", "--format", "csv"])
+    assert len(store.client.search_experiments()) == before

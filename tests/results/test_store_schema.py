@@ -12,9 +12,9 @@ import pytest
 
 from benchmarks.base import RepriseError, RunResult, Tag
 from benchmarks.record_files import text_hash
+from benchmarks.store_uri import sqlite_path
 from results import mlflow_store
 from results.collect import collect, find
-from results.mlflow_store import sqlite_path
 
 Maker = Callable[..., RunResult]
 

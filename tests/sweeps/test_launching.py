@@ -72,7 +72,10 @@ def test_sweep_is_trained_recorded_and_not_trained_again(reprise, write, toy):
             found
         )
         assert min(found["wall_s"], found["cpu_s"]) > 0
-    values = rows("SELECT DISTINCT value FROM latest_metrics WHERE key = 'toy_score.last'")
+    values = rows(
+        "SELECT DISTINCT latest_metrics.value FROM latest_metrics JOIN tags USING (run_uuid)"
+        f" WHERE latest_metrics.key = 'toy_score.last' AND tags.key = '{Tag.RUN_KEY}'"
+    )
     assert {value for (value,) in values} == {result.summary["toy_score"]["last"] for result in results}
 
     before = steps_trained()

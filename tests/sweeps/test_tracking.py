@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -12,10 +13,12 @@ import mlflow
 import pytest
 
 from benchmarks.base import Point, RepriseError, RunResult, Tag, home
+from benchmarks.store_uri import store_uri
 from sweeps.matrix import Campaign
 from sweeps.packing import pack
+from sweeps.run_notes import trial_means
 from sweeps.schema import load_sweep
-from sweeps.tracking import Tracking, tracking_uri
+from sweeps.tracking import Tracking
 from sweeps.trial_folder import folder_of
 
 SWEEP = """\
@@ -67,8 +70,8 @@ def keyed_runs():
 def test_finished_run_is_written_whole(store, trials):
     trial = trials[0]
     Tracking("toy").record(trial, results_of(trial))
-    client = mlflow.MlflowClient(tracking_uri())
-    experiment = client.get_experiment_by_name("toy").experiment_id
+    client = mlflow.MlflowClient(store_uri())
+    experiment = client.get_experiment_by_name("toy/track").experiment_id
     (run,) = client.search_runs([experiment], filter_string=f"tags.`{Tag.SEED}` = '1'")
     member, tags = trial.runs[1], run.data.tags
     assert tags[Tag.RUN_KEY] == member.key
@@ -90,6 +93,65 @@ def test_members_hang_under_one_parent_that_carries_the_trial_key(store, trials)
     parents = rows(f"SELECT run_uuid, value FROM tags WHERE key = '{Tag.TRIAL_KEY}'")
     assert [value for _, value in parents] == [trials[0].key]
     assert rows("SELECT DISTINCT value FROM tags WHERE key = 'mlflow.parentRunId'") == [(parents[0][0],)]
+
+
+def test_an_experiment_is_a_sweep_and_says_what_it_is_about(store, trials):
+    tracking = Tracking("toy")
+    tracking.describe("track", "gains of the toy")
+    tracking.record(trials[0], results_of(trials[0]))
+    experiment = mlflow.MlflowClient(store_uri()).get_experiment_by_name("toy/track")
+    assert experiment.tags[Tag.NOTE].startswith("Gains of the toy.")
+    assert "`reprise run track`" in experiment.tags[Tag.NOTE]
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+    assert rows("SELECT DISTINCT experiment_id FROM runs") == [(int(experiment.experiment_id),)]
+
+
+def test_people_see_scores_source_and_data_of_a_run_and_the_means_of_its_trial(store, trials):
+    results = results_of(trials[0])
+    for place, result in enumerate(results):
+        result.summary = {"toy_score": {"best": 9.0, "last": float(place)}}
+    Tracking("toy").record(trials[0], results)
+    client = mlflow.MlflowClient(store_uri())
+    found = client.search_runs([client.get_experiment_by_name("toy/track").experiment_id])
+    (parent,) = [run for run in found if Tag.TRIAL_KEY in run.data.tags]
+    assert parent.data.metrics["toy_score.last"] == pytest.approx((0 + 1 + 2) / 3)
+    assert "| toy | 2 | finished | 2 |" in parent.data.tags[Tag.NOTE]
+    (member,) = [run for run in found if run.data.tags.get(Tag.SEED) == "2"]
+    assert "on **toy-a**: toy_score 2 (last)" in member.data.tags[Tag.NOTE]
+    for run in (parent, member):
+        assert run.data.tags["mlflow.source.name"] == "reprise run track"
+        assert run.data.tags["mlflow.source.git.commit"] == "abc"
+        (data,) = run.inputs.dataset_inputs
+        assert (data.dataset.name, data.dataset.digest) == (
+            trials[0].runs[0].dataset,
+            trials[0].runs[0].dataset_hash[:8],
+        )
+
+
+def test_several_variants_have_no_common_mean(trials):
+    results = results_of(trials[0])
+    other = replace(results[1].run, labels={**results[1].run.labels, "variant": "toy[gain=2]"})
+    assert trial_means([results[0], replace(results[1], run=other)]) == {}
+    assert trial_means(results)["toy_score.last"] == 1.0
+
+
+def test_runs_of_the_familys_own_experiment_count_as_finished(store, trials):
+    """Older versions had one experiment per family."""
+    client = mlflow.MlflowClient(store_uri())
+    key = trials[0].runs[0].key
+    client.create_run(client.create_experiment("toy"), tags={Tag.RUN_KEY: key})
+    client.create_run(client.create_experiment("toybox"), tags={Tag.RUN_KEY: trials[0].runs[1].key})
+    tracking = Tracking("toy")
+    assert tracking.finished() == {key}
+    assert len(tracking.record(trials[0], results_of(trials[0]))) == 2
+
+
+def test_a_deleted_experiment_is_not_written_to(store, trials):
+    Tracking("toy").record(trials[0], results_of(trials[0]))
+    client = mlflow.MlflowClient(store_uri())
+    client.delete_experiment(client.get_experiment_by_name("toy/track").experiment_id)
+    with pytest.raises(RepriseError, match="'toy/track' was deleted; restore it: mlflow experiments restore -x"):
+        Tracking("toy").record(trials[1], results_of(trials[1]))
 
 
 def test_long_curve_is_written_in_full(store, trials):
@@ -189,7 +251,7 @@ def test_store_that_does_not_exist_counts_as_empty_and_is_not_created():
 def test_relative_database_is_made_absolute(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mine.db")
-    assert tracking_uri() == f"sqlite:///{tmp_path / 'mine.db'}"
+    assert store_uri() == f"sqlite:///{tmp_path / 'mine.db'}"
 
 
 def test_file_that_is_no_database_is_refused_and_left_alone(monkeypatch, tmp_path):
@@ -220,7 +282,7 @@ def test_database_of_another_schema_is_refused_with_the_command_that_helps(store
 
 
 def test_locked_database_is_refused(store, monkeypatch):
-    monkeypatch.setattr("sweeps.tracking.LOCK_SECONDS", 0.2)
+    monkeypatch.setattr("sweeps.store_connection.LOCK_SECONDS", 0.2)
     holder = sqlite3.connect(store)
     holder.execute("BEGIN EXCLUSIVE")
     try:

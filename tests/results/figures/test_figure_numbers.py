@@ -201,16 +201,16 @@ claims:
   dataset: WIDER FACE val
   tables: [EfficientFace abstract, MogFace README, SCRFD README VGA, EfficientFace cost, MogFace computed cost]
 panels:
-  - {task: wider-face, suffix: "@vga640", label: VGA, claims: [single scale VGA], wide: true}
-  - {task: wider-face, suffix: "@orig", label: original, claims: [original size]}
-  - {task: wider-face, suffix: "@unknown", label: not stated, claims: [unknown]}
+  - {task: wider-face, suffix: ":vga640", label: VGA, claims: [single scale VGA], wide: true}
+  - {task: wider-face, suffix: ":orig", label: original, claims: [original size]}
+  - {task: wider-face, suffix: ":unknown", label: not stated, claims: [unknown]}
 """
 
 
 @pytest.fixture
 def scatter(tmp_path: Path) -> FigureSpec:
     path = tmp_path / "scatter.yaml"
-    head = HEAD.replace("offline_rl", "face_detection").replace("normalized_score", "AP_hard@orig")
+    head = HEAD.replace("offline_rl", "face_detection").replace("normalized_score", "AP_hard:orig")
     path.write_text(f"id: scatter\n{head}{SCATTER}")
     return load_figure(str(path))
 
@@ -246,7 +246,7 @@ def test_our_points_are_means_with_the_sample_deviation_and_keep_their_protocol(
     scatter: FigureSpec, made_up: Maker
 ) -> None:
     frame = made_up(scatter, 3, scattered)
-    frame = frame[~((frame["metric"] == "AP_hard@vga640") & (frame["variant"] == "own"))]
+    frame = frame[~((frame["metric"] == "AP_hard:vga640") & (frame["variant"] == "own"))]
     made = drawn(scatter, Request(frame))
     for title, variants in (("VGA", ["efficientface"]), ("original", ["efficientface", "own"])):
         bars = [each for each in panel(made, title).containers if isinstance(each, ErrorbarContainer)]

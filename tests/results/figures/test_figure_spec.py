@@ -113,7 +113,7 @@ BAD: list[tuple[str, str, str, str]] = [
     ("ilq-curves-mini", "{id: mcq,", "{id: ilq,", "variant 'ilq' is listed twice"),
     ("ilq-curves-mini", "unit: 1000", "unit: 0", "steps.unit: Input should be greater than 0"),
     ("face-accuracy-cost", "claim: gmacs_640, ", "", "both axes need the name of their metric"),
-    ("face-accuracy-cost", 'suffix: "@orig"', 'suffix: "@vga640"', "panel 'wider-face@vga640' is listed twice"),
+    ("face-accuracy-cost", 'suffix: ":orig"', 'suffix: ":vga640"', "panel 'wider-face:vga640' is listed twice"),
     ("ilq-delta", "at: 0.5, ", "", "give it and every 'at', or none"),
     ("ilq-delta", "setting: δ\n", "", "give it and every 'at', or none"),
     ("distillation-gain-synth", "over: plain", "over: plane", "over is 'plane', which is the id of no variant"),

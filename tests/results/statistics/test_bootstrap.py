@@ -15,6 +15,7 @@ from results.statistics import (
     Scores,
     bootstrap,
     bootstrap_difference,
+    bootstrap_each,
     bootstrap_improvement,
     bootstrap_profile,
     percentile_interval,
@@ -144,3 +145,10 @@ def test_intervals_of_normal_means_cover_the_truth_as_often_as_they_should() -> 
         assert interval is not None
         held += interval.low <= 0.5 <= interval.high
     assert 0.90 <= held / 200 <= 0.98
+
+
+def test_several_aggregates_at_once_have_the_intervals_of_each_alone() -> None:
+    scores = Scores.of(UNEQUAL)
+    found = bootstrap_each(scores, list(AGGREGATES.values()), 500, seed=3)
+    assert found == [bootstrap(scores, aggregate, 500, seed=3) for aggregate in AGGREGATES.values()]
+    assert bootstrap_each(Scores.of({"a": [1.0, 2.0]}), list(AGGREGATES.values()), 500) == [None] * 4
