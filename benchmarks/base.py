@@ -138,8 +138,22 @@ class Run:
 
     @cached_property
     def key(self) -> str:
-        """sha256 over everything that determines the result."""
-        return content_key(self.identity())
+        """sha256 over everything that determines the result: the `content_key` of its identity."""
+        known = {"settings": self.settings_json, "training": self.training_json}
+        parts = (
+            f'"{name}":{known.get(name) or canonical_json(value)}' for name, value in sorted(self.identity().items())
+        )
+        return hashlib.sha256(f"{{{','.join(parts)}}}".encode()).hexdigest()
+
+    @cached_property
+    def settings_json(self) -> str:
+        """The settings as canonical JSON; kept, for key and tables both need it."""
+        return canonical_json(self.settings)
+
+    @cached_property
+    def training_json(self) -> str:
+        """The training as canonical JSON."""
+        return canonical_json(self.training)
 
     def identity(self) -> dict[str, Json]:
         """What the key is made of, as JSON. The dataset counts by its hash, not by its name."""

@@ -25,8 +25,8 @@ class Found(NamedTuple):
     result: RunResult
 
 
-def read_records(path: Path, *, unhashed: bool = False) -> Iterator[Found]:
-    """Every record of a `.jsonl` file, or of all such files in a folder (by name).
+def read_records(path: Path, *, unhashed: bool = False, curves: bool = True) -> Iterator[Found]:
+    """Every record of a `.jsonl` file, or of all such files in a folder (by name); without `curves` these stay empty.
 
     Raises RepriseError naming file, line and run where a line is not as `write_records` wrote it. `unhashed` also takes lines
     without a hash, as older versions wrote them. Lines taken away whole leave no trace: each stands for itself, so that files
@@ -37,13 +37,14 @@ def read_records(path: Path, *, unhashed: bool = False) -> Iterator[Found]:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     place = f"{file}:{number}"
-                    yield Found(place, parse_record(_checked(line.strip(), place, unhashed), place))
+                    yield Found(place, parse_record(_checked(line.strip(), place, unhashed), place, curves))
 
 
-def parse_record(text: str, place: str) -> RunResult:
-    """A RunResult from its JSON; raises RepriseError that begins with the place."""
+def parse_record(text: str, place: str, curve: bool = True) -> RunResult:
+    """A RunResult from its JSON, without its curve where nobody asks for it; raises RepriseError that begins with the place."""
     try:
-        return RunResult.from_json(json.loads(text))
+        record = json.loads(text)
+        return RunResult.from_json(record if curve else {**record, "curve": []})
     except RepriseError as error:
         raise RepriseError(f"{place}: {error}") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:

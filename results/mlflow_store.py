@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import unquote, urlparse
+from urllib.parse import unquote
 
 from benchmarks.base import SCHEMA_VERSION, RepriseError, Tag
 from benchmarks.record_files import Found, parse_record, text_hash
@@ -37,8 +37,8 @@ class Member(NamedTuple):
     record_hash: str
 
 
-def read_store(uri: str) -> Iterator[Found]:
-    """Every finished member run of a store, from its artifact `record.json`, oldest first.
+def read_store(uri: str, *, curves: bool = True) -> Iterator[Found]:
+    """Every finished member run of a store, from its artifact `record.json`, oldest first; without `curves` these stay empty.
 
     A member run is one tagged `reprise.run_key`. Runs of schema 1, which lack the tags `reprise.schema` and
     `reprise.record_sha256`, are read as they are: all that is known of a run is in its record. Raises RepriseError where the
@@ -54,7 +54,7 @@ def read_store(uri: str) -> Iterator[Found]:
             "run a sweep with `reprise run`, or name the right store in MLFLOW_TRACKING_URI"
         )
     for member in members:
-        yield _found(member, uri)
+        yield _found(member, uri, curves)
 
 
 def check_sqlite(uri: str) -> None:
@@ -137,7 +137,7 @@ def _pages(search: Any, *args: Any, **options: Any) -> Iterator[Any]:
             return
 
 
-def _found(member: Member, uri: str) -> Found:
+def _found(member: Member, uri: str, curves: bool) -> Found:
     place = f"{uri} run {member.run_id}"
     again = f"delete this MLflow run (`mlflow runs delete --run-id {member.run_id}`) and run its sweep again"
     if member.schema and (not member.schema.isdecimal() or int(member.schema) > SCHEMA_VERSION):
@@ -150,7 +150,7 @@ def _found(member: Member, uri: str) -> Found:
             f"{place}: the {Tag.RECORD} of run {member.key[:12]} was altered after it was written (its sha256 is another); "
             f"restore it, or {again}"
         )
-    result = parse_record(text, place)
+    result = parse_record(text, place, curves)
     if result.run.key != member.key:
         record = f"its {Tag.RECORD} is of the run {result.run.key[:12]}"
         raise RepriseError(f"{place}: tagged {member.key[:12]}, but {record}; {again}")
@@ -159,10 +159,11 @@ def _found(member: Member, uri: str) -> Found:
 
 def _record_text(member: Member, uri: str, place: str) -> str:
     """The artifact `record.json`; read straight from a local folder, through MLflow from anywhere else."""
-    location = urlparse(member.artifacts)
+    local = "://" not in member.artifacts or member.artifacts.startswith("file://")
     try:
-        if location.scheme in ("", "file"):
-            return (Path(unquote(location.path)) / Tag.RECORD).read_text(encoding="utf-8")
+        if local:
+            with open(f"{unquote(member.artifacts.removeprefix('file://'))}/{Tag.RECORD}", encoding="utf-8") as file:
+                return file.read()
         return Path(client_of(uri).download_artifacts(member.run_id, Tag.RECORD)).read_text(encoding="utf-8")
     except Exception as error:  # MLflow's artifact clients raise what their libraries raise
         raise RepriseError(

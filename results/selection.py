@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import cast
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.base import TIERS, Json, RepriseError, canonical_json, unknown
@@ -111,6 +113,14 @@ class Selection:
     statistic: str
     remarks: tuple[str, ...] = field(default=())
 
+    def of(self, task: str, variant: str) -> pd.DataFrame:
+        """The runs of a cell."""
+        return self.runs.take(self._places.get((task, variant), []))
+
+    @cached_property
+    def _places(self) -> dict[tuple[str, str], np.ndarray]:
+        return cast("dict[tuple[str, str], np.ndarray]", self.runs.groupby(["task", "variant"]).indices)
+
 
 def select(scope: Scope, frame: pd.DataFrame, choice: Choice) -> Selection:
     """The runs of the tidy table that a table or figure shows.
@@ -122,10 +132,8 @@ def select(scope: Scope, frame: pd.DataFrame, choice: Choice) -> Selection:
     tier = _one_tier(scope, runs, choice.tier)
     runs = runs[runs["tier"] == tier]
     runs, remarks = _newest(runs)
-    for _, cell in runs.groupby(["task", "variant"], sort=False):
-        _refuse_mixture(scope, cell, IDENTITY)
-    for _, row in runs.groupby("task", sort=False):
-        _refuse_mixture(scope, row, DATA)
+    _refuse_mixtures(scope, runs, ["task", "variant"], IDENTITY)
+    _refuse_mixtures(scope, runs, ["task"], DATA)
     _refuse_unscored(runs)
     return Selection(runs.reset_index(drop=True), tier, choice.statistic, remarks)
 
@@ -205,8 +213,16 @@ def _newest(runs: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     return current, tuple(remarks)
 
 
+def _refuse_mixtures(scope: Scope, runs: pd.DataFrame, place: list[str], names: Sequence[str]) -> None:
+    """Raise where runs of one cell or row, those equal in `place`, differ in what they must have in common."""
+    groups = runs.groupby(place, sort=False)
+    if groups[list(names)].nunique(dropna=False).gt(1).any(axis=None):
+        for _, found in groups:
+            _refuse_mixture(scope, found, names)
+
+
 def _refuse_mixture(scope: Scope, runs: pd.DataFrame, names: Sequence[str]) -> None:
-    """Raise where runs of one cell or row differ in what they must have in common."""
+    """Raise, saying in what, where some runs differ."""
     if len(runs[list(names)].drop_duplicates()) == 1:
         return
     known = [facts(record) for record in _records(runs)]

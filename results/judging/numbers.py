@@ -40,8 +40,7 @@ class Evidence:
     def runs(self, task: str, variant: str) -> pd.DataFrame:
         """The selected runs of a cell."""
         assert self.selection is not None
-        runs = self.selection.runs
-        return runs[(runs["task"] == task) & (runs["variant"] == variant)]
+        return self.selection.of(task, variant)
 
     def metric(self, placed: Placed) -> Metric | None:
         """What is known of the metric of a published number; None in a family whose metrics declare nothing."""

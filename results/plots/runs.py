@@ -55,8 +55,7 @@ def selected_if_any(spec: FigureSpec, request: Request) -> Selection | None:
 
 def scores_of(selection: Selection, task: str, variant: str) -> dict[int, float]:
     """Seed -> score of a cell; empty where it has no run. A diverged run has the score that it was given (0)."""
-    runs = selection.runs
-    cell = runs[(runs["task"] == task) & (runs["variant"] == variant)]
+    cell = selection.of(task, variant)
     return {int(seed): float(value) for seed, value in zip(cell["seed"], cell["value"], strict=True)}
 
 

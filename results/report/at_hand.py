@@ -14,7 +14,7 @@ import pandas as pd
 from benchmarks.base import RepriseError, RunResult, home
 from benchmarks.record_files import Found, read_records, unique
 from benchmarks.store_uri import sqlite_path, store_uri
-from results.collect import tidy
+from results.collect import tidy, uncollected
 from results.mlflow_store import read_store
 
 COMMITTED = Path(__file__).parents[1] / "records"
@@ -70,9 +70,10 @@ def read_runs(records: Path | None, keys: Collection[str] | None, say: Callable[
     wanted = None if keys is None else set(keys)
     runs: dict[str, Found] = {}
     described: set[str] = set()
-    for place, result in unique(chain.from_iterable(sources)):
-        if wanted is None or result.run.key in wanted:
-            runs[result.run.key] = Found(place, _slim(result, described))
+    with uncollected():
+        for place, result in unique(chain.from_iterable(sources)):
+            if wanted is None or result.run.key in wanted:
+                runs[result.run.key] = Found(place, _slim(result, described))
     if not runs:
         raise RepriseError("report: none of the chosen runs is at hand; leave --sweep out, or run it first")
     return AtHand(tidy(runs.values(), curves=False), runs, tuple(_sources(runs)), tuple(_sweeps(runs)))

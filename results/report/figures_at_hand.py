@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pandas as pd
 
 from benchmarks.base import TIERS, RepriseError
-from benchmarks.record_files import Found
-from results.collect import tidy
-from results.figure_spec import FigureSpec, figure_names, load_figure
+from results.collect import with_curves
+from results.figure_spec import CurvesSpec, FigureSpec, LearningCurvesSpec, figure_names, load_figure
 from results.report.at_hand import AtHand
 from results.selection import SCORED
 
 Frames = dict[tuple[str, str], pd.DataFrame]
-"""(family, metric) -> the tidy table that its figures share."""
+"""(family, metric) -> the tidy table with its curves."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +39,8 @@ def drawn_figures(at_hand: AtHand, say: Callable[[str], None]) -> Iterator[Drawn
     frames: Frames = {}
     for name in figure_names():
         spec = load_figure(name)
-        if (spec.family, spec.metric) not in frames:
-            frames[spec.family, spec.metric] = _frame(spec, at_hand)
         try:
-            found = _draw(spec, frames[spec.family, spec.metric])
+            found = _draw(spec, _frame(spec, at_hand, frames))
             say(f"figure {name}: drawn")
         except RepriseError as error:
             found = DrawnFigure(name, spec.title, spec.family, problem=str(error))
@@ -66,14 +63,16 @@ def _draw(spec: FigureSpec, frame: pd.DataFrame) -> DrawnFigure:
     return DrawnFigure(spec.id, spec.title, spec.family, made.table.caption, files)
 
 
-def _frame(spec: FigureSpec, at_hand: AtHand) -> pd.DataFrame:
-    """The runs of a figure's family, and of their curves the one that its figures show: it makes most of the rows."""
-    found = []
-    for place, result in at_hand.runs.values():
-        if result.run.family == spec.family:
-            curve = [point for point in result.curve if point.metric == spec.metric]
-            found.append(Found(place, replace(result, curve=curve)))
-    return tidy(found)
+def _frame(spec: FigureSpec, at_hand: AtHand, frames: Frames) -> pd.DataFrame:
+    """What a figure is drawn from. Few show curves, which are most of the rows: `frames` keeps what was made of them."""
+    if not isinstance(spec, (CurvesSpec, LearningCurvesSpec)):
+        return at_hand.frame
+    known = (spec.family, spec.metric)
+    if known not in frames:
+        mine = at_hand.frame[at_hand.frame["family"] == spec.family]
+        runs = [each for each in at_hand.runs.values() if each.result.run.family == spec.family]
+        frames[known] = with_curves(mine, runs, spec.metric)
+    return frames[known]
 
 
 def _tier(spec: FigureSpec, frame: pd.DataFrame) -> str | None:

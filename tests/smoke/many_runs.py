@@ -1,4 +1,4 @@
-"""A sqlite MLflow store of many finished runs, as a lab has after a year: the committed runs under further seeds."""
+"""A sqlite MLflow store as a lab has that ran every sweep: the committed runs and ILQ's ablations, many seeds each."""
 
 from __future__ import annotations
 
@@ -11,17 +11,32 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from benchmarks.base import SCHEMA_VERSION, RunResult, Tag
+from benchmarks.base import SCHEMA_VERSION, Json, RunResult, Tag
 from benchmarks.record_files import read_records, text_hash
 
 RECORDS = Path(__file__).parents[2] / "results" / "records"
 FIRST_SEED = 100
+ABLATIONS: dict[str, tuple[Json, ...]] = {
+    "delta": (-2, -1, -0.5, 0, 0.5, 1, 2),
+    "eta": (0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95),
+    "imagination": (False,),
+    "limit": (False,),
+}
+"""Of ILQ, as the sweeps of its figures have them."""
 
 
 def many(runs: int) -> Iterator[RunResult]:
-    """`runs` results of all families: round after round the committed runs of seed 0 with another seed and shifted scores."""
+    """`runs` results of all families: round after round the same cells with another seed and shifted scores."""
     drawn = random.Random(0)
-    originals = [result for _, result in read_records(RECORDS) if result.run.seed == 0 and result.status == "finished"]
+    committed = [result for _, result in read_records(RECORDS) if result.run.seed == 0 and result.status == "finished"]
+    ilq = [result for result in committed if result.run.labels.get("variant") == "ilq"]
+    originals = committed + [
+        _ablated(result, name, value)
+        for result in ilq
+        for name, values in ABLATIONS.items()
+        for value in values
+        if value != result.run.settings[name]
+    ]
     for number in range(runs):
         turn, place = divmod(number, len(originals))
         original = originals[place]
@@ -33,6 +48,13 @@ def many(runs: int) -> Iterator[RunResult]:
             for metric, found in original.summary.items()
         }
         yield replace(original, run=replace(original.run, seed=FIRST_SEED + turn), summary=summary)
+
+
+def _ablated(result: RunResult, name: str, value: Json) -> RunResult:
+    """ILQ's run under another setting, named as a grid names it."""
+    variant = {"variant": f"ilq[{name}={json.dumps(value)}]"}
+    run = replace(result.run, settings={**result.run.settings, name: value}, labels={**result.run.labels, **variant})
+    return replace(result, run=run)
 
 
 def write_store(folder: Path, results: Iterator[RunResult]) -> str:

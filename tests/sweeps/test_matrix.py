@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from benchmarks.base import RepriseError
+from benchmarks.base import RepriseError, canonical_json, content_key
 from sweeps.matrix import Campaign, narrow
 from sweeps.packing import costliest_first, pack
 from sweeps.schema import load_sweep
@@ -180,3 +180,10 @@ def test_resources_of_a_trial_change_no_key(write):
     matrix = matrix_of(write, SWEEP, cpus=2, gpus=0.5)
     assert (matrix.sweep.resources.cpu, matrix.sweep.resources.gpu) == (2, 0.5)
     assert keys(matrix) == keys(matrix_of(write, SWEEP))
+
+
+def test_a_run_key_is_the_content_key_of_its_identity(write):
+    """It is put together from parts that are kept."""
+    run = Campaign(*load_sweep(str(write(SWEEP)))).matrix().cells[0].run
+    assert run.key == content_key(run.identity())
+    assert run.settings_json == canonical_json(run.settings)
