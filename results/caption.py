@@ -9,6 +9,7 @@ import pandas as pd
 from benchmarks.base import NO_DATA
 from results.published import Claim
 from results.render.wording import TIED
+from results.run_places import sources
 from results.selection import Selection
 from results.table import Note
 from results.table_spec import STATISTICS, ClaimsSpec, ColumnSpec, PaperSpec, TableSpec
@@ -35,9 +36,14 @@ def caption(spec: PaperSpec, selection: Selection, seeds: Sequence[int], publish
     many = f"mean ± sample standard deviation over {len(seeds)} seeds ({ranges(seeds)})"
     spread = many if len(seeds) > 1 else f"one seed ({seeds[0]})"
     return (
-        f"Tier {selection.tier or UNKNOWN}, {tasks} of {len(spec.tasks)} tasks. "
+        f"Tier {selection.tier or UNKNOWN}, {tasks} of {counted(len(spec.tasks), 'task')}. "
         f"{spec.metric_words} {STATISTICS[statistic]} ({statistic}): {spread}{beside}."
     )
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 task`, `12 tasks`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def notes(
@@ -87,6 +93,7 @@ def run_notes(selection: Selection, labels: dict[str, str], by: str = "variant")
         Note("Presets", _by_column(runs, "preset", heads, by)),
         Note("Models", _models(runs, heads, by)),
         Note("Reconstruction", _reconstructions(runs, labels)),
+        Note("Read from", f"{', '.join(sources(runs['place']))}." if "place" in runs else ""),
         Note("Left out", _left_out(selection.remarks)),
     ]
     return tuple(note for note in found if note.text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from results.caption import label_of, ranges, run_notes
+from results.caption import counted, label_of, ranges, run_notes
 from results.curve_verdict import FEWEST_SEEDS, WINDOW, Judgement
 from results.curves import OurCurves, Panel
 from results.figure_spec import CurvesSpec
@@ -35,8 +35,8 @@ def curve_table(spec: CurvesSpec, selection: Selection, panels: Sequence[Panel])
         name=spec.id,
         title=spec.title,
         caption=(
-            f"Tier {selection.tier}, {len(run)} of {len(panels)} tasks. {spec.metric_label}, mean of the last {WINDOW} "
-            f"evaluations: ours (± sample standard deviation over seeds), that of {spec.claims.paper}, "
+            f"Tier {selection.tier}, {len(run)} of {counted(len(panels), 'task')}. {spec.metric_label}, mean of the "
+            f"last {WINDOW} evaluations: ours (± sample standard deviation over seeds), that of {spec.claims.paper}, "
             f"{spec.claims.figure}, at the same steps (± half its band), and the difference (± half its 90 % interval)."
         ),
         stub=HeaderCell("task", "task"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -16,12 +15,10 @@ from benchmarks.record_files import Found, read_records, unique
 from benchmarks.store_uri import sqlite_path, store_uri
 from results.collect import tidy, uncollected
 from results.mlflow_store import read_store
+from results.run_places import sources
 
 COMMITTED = Path(__file__).parents[1] / "records"
 """The suite's own records."""
-
-STORED = re.compile(r" run ([0-9a-f]+)$")
-"""How the place of a run in MLflow ends."""
 
 
 @dataclass(frozen=True)
@@ -58,36 +55,30 @@ def read_runs(records: Path | None, keys: Collection[str] | None, say: Callable[
 
     Raises RepriseError where a source cannot be read, where a run occurs twice with different values, and where nothing is left.
     """
-    sources: list[Iterator[Found]] = []
+    found: list[Iterator[Found]] = []
     if records is not None:
-        sources.append(read_records(records))
+        found.append(read_records(records))
     else:
         if _has_store():
-            sources.append(read_store(store_uri()))
+            found.append(read_store(store_uri()))
         else:
             say("no MLflow store in this home: the suite's own records alone")
-        sources.append(read_records(COMMITTED))
+        found.append(read_records(COMMITTED))
     wanted = None if keys is None else set(keys)
     runs: dict[str, Found] = {}
     described: set[str] = set()
     with uncollected():
-        for place, result in unique(chain.from_iterable(sources)):
+        for place, result in unique(chain.from_iterable(found)):
             if wanted is None or result.run.key in wanted:
                 runs[result.run.key] = Found(place, _slim(result, described))
     if not runs:
         raise RepriseError("report: none of the chosen runs is at hand; leave --sweep out, or run it first")
-    return AtHand(tidy(runs.values(), curves=False), runs, tuple(_sources(runs)), tuple(_sweeps(runs)))
-
-
-def mlflow_id(place: str) -> str:
-    """The id of a run in MLflow, from its place; empty where it was read from a file."""
-    found = STORED.search(place)
-    return found[1] if found else ""
-
-
-def file_place(place: str) -> str:
-    """`ilq.jsonl:12` for a run read from a file, without its folder; empty for one of MLflow."""
-    return "" if mlflow_id(place) else Path(place).name
+    return AtHand(
+        tidy(runs.values(), curves=False),
+        runs,
+        tuple(sources(place for place, _ in runs.values())),
+        tuple(_sweeps(runs)),
+    )
 
 
 def _has_store() -> bool:
@@ -100,16 +91,6 @@ def _slim(result: RunResult, described: set[str]) -> RunResult:
     first = result.run.dataset_hash not in described
     described.add(result.run.dataset_hash)
     return replace(result, extra=result.extra if first else {})
-
-
-def _sources(runs: dict[str, Found]) -> Iterator[str]:
-    """`MLflow (15 runs)`, `ilq-table-1-mini.jsonl (252 runs)`."""
-    counts: dict[str, int] = {}
-    for place, _ in runs.values():
-        name = "MLflow" if mlflow_id(place) else Path(place).name.rpartition(":")[0]
-        counts[name] = counts.get(name, 0) + 1
-    for name, count in counts.items():
-        yield f"{name} ({count:,} run{'s' if count != 1 else ''})"
 
 
 def _sweeps(runs: dict[str, Found]) -> Iterator[Sweep]:

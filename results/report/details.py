@@ -11,11 +11,12 @@ from benchmarks.record_files import Found
 from results.judging.model import Judged
 from results.method_spec import MethodTableSpec
 from results.published import Claim
-from results.report.at_hand import AtHand, file_place, mlflow_id
+from results.report.at_hand import AtHand
 from results.report.curve_points import DIGITS, points_each, thinned
 from results.report.grid import Grid, Line, Square
 from results.report.rerun import rerun
 from results.report.table_view import TableView
+from results.run_places import file_place, mlflow_id
 from results.table_spec import TableSpec
 from results.verdict.words import Verdict
 

@@ -111,7 +111,7 @@ def test_a_new_figure_is_one_file(records: Path, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(kept.replace("until: 50000", "until: 30000"))
     printed = call(str(path), "--records", str(records), "--out", str(tmp_path / "out"))
-    assert "1 of 1 tasks" in printed
+    assert "1 of 1 task." in printed
     assert (tmp_path / "out" / "mine.png").is_file()
 
 

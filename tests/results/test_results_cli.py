@@ -44,11 +44,16 @@ def test_table_writes_every_format_under_home_prints_the_table_and_the_paths(sto
 def test_records_draw_the_same_table_as_the_store_they_were_exported_from(store: Any, demo: list[RunResult]) -> None:
     for each in demo[:6]:
         store.write(each)
-    straight = call(cli.table, ["ilq-table-1", "--format", "json"])
+    straight = json.loads(call(cli.table, ["ilq-table-1", "--format", "json"]))
     printed = call(export_command.export, [])
     exported = store.path.parent / "records" / "demo.jsonl"
     assert printed == f"wrote {exported} (6 runs)\n"
-    assert call(cli.table, ["ilq-table-1", "--format", "json", "--records", str(exported)]) == straight
+    again = json.loads(call(cli.table, ["ilq-table-1", "--format", "json", "--records", str(exported)]))
+    said = [
+        {note.pop("text") for note in table["notes"] if note["subject"] == "Read from"} for table in (straight, again)
+    ]
+    assert said == [{"MLflow (6 runs)."}, {"demo.jsonl (6 runs)."}]
+    assert again == straight
 
 
 def test_a_format_alone_is_printed_and_written_only_where_a_folder_is_named(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.base import RepriseError
-from results.report.at_hand import file_place, mlflow_id
 from results.report.site import MARKER, page_json, write_site
+from results.run_places import file_place, mlflow_id, sources
 from sweeps.cli import main
 from tests.results.report.sites import hostile_runs
 
@@ -100,3 +100,8 @@ def test_a_sweep_that_never_ran_is_an_error(tmp_path: Path, capsys: pytest.Captu
     assert left.value.code == 2
     assert "nothing" in capsys.readouterr().err
     assert not (tmp_path / "site").exists()
+
+
+def test_runs_say_where_they_were_read() -> None:
+    places = ["sqlite:////home/x/mlflow.db run 0123abcd", "/home/x/a.jsonl:1", "/home/x/a.jsonl:2"]
+    assert sources(places) == ["MLflow (1 run)", "a.jsonl (2 runs)"]
