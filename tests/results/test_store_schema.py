@@ -15,6 +15,7 @@ from benchmarks.record_files import text_hash
 from benchmarks.store_uri import sqlite_path
 from results import mlflow_store
 from results.collect import collect, find
+from results.mlflow_store import local_folder
 
 Maker = Callable[..., RunResult]
 
@@ -77,3 +78,20 @@ def test_the_tables_of_a_database_and_mlflows_client_name_the_same_runs(
     assert path is not None
     monkeypatch.setattr(mlflow_store, "PAGE", 2)
     assert sorted(mlflow_store._asked(store.uri)) == sorted(mlflow_store._selected(path))
+
+
+@pytest.mark.parametrize(
+    ("artifacts", "folder"),
+    [
+        ("file:///home/a%20b/mlruns/1/x/artifacts", "/home/a b/mlruns/1/x/artifacts"),
+        ("file:/home/mlruns/x", "/home/mlruns/x"),
+        ("/home/mlruns/x", "/home/mlruns/x"),
+        ("./mlruns/x", "mlruns/x"),
+        ("mlflow-artifacts:/1/x/artifacts", None),
+        ("s3://bucket/1/x/artifacts", None),
+        ("dbfs:/databricks/x", None),
+    ],
+)
+def test_artifacts_in_a_folder_are_told_from_those_that_mlflow_must_fetch(artifacts: str, folder: str | None) -> None:
+    found = local_folder(artifacts)
+    assert (found and Path(found)) == (folder and Path(folder))
