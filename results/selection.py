@@ -23,6 +23,9 @@ IDENTITY = ("dataset_hash", "task_version", "method_version", "settings", "train
 DATA = ("dataset_hash", "task_version")
 """What runs of one row must have in common."""
 
+CUT = "early"
+"""The tier whose runs end long before the paper's, made for curves: beside other tiers it is shown only where it is asked for."""
+
 MISSING = "not set"
 
 
@@ -192,12 +195,18 @@ def _one_tier(scope: Scope, runs: pd.DataFrame, tier: str | None) -> str:
         if tier not in present:
             raise RepriseError(f"{scope.name}: no run of tier '{tier}'; there are runs of {_listed(present)}")
         return tier
-    if len(present) > 1:
+    whole = [name for name in present if name != CUT] or present
+    if len(whole) > 1:
         raise RepriseError(
             f"{scope.name}: there are runs of the tiers {_listed(present)}, which are never mixed; "
             "choose one with --tier"
         )
-    return str(present[0])
+    return str(whole[0])
+
+
+def foremost(tiers: Collection[str]) -> list[str]:
+    """Tiers, the nearest to the paper first, and last those whose runs were cut."""
+    return sorted(tiers, key=lambda name: (name == CUT, -TIERS.index(name) if name in TIERS else 1, name))
 
 
 def _newest(runs: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:

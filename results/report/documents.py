@@ -5,7 +5,11 @@ from __future__ import annotations
 from functools import cache
 
 from results.cli import draw_table
+from results.collect import collect
+from results.figure_kinds import drawn
+from results.figure_spec import load_figure
 from results.modes import Mode
+from results.plots.runs import Request
 from results.render.markdown import markdown_grid, render_markdown
 from results.report.at_hand import COMMITTED, read_runs
 from results.report.standing import standing_table, standings_of
@@ -27,6 +31,12 @@ def table(name: str, tier: str, mode: str = "ours") -> str:
 def whole_table(name: str, tier: str, mode: str = "ours") -> str:
     """A table with everything that belongs to it."""
     return render_markdown(_drawn(name, tier, mode)).rstrip()
+
+
+def figure_numbers(name: str) -> str:
+    """The numbers in a figure, and what is said of them."""
+    spec = load_figure(name)
+    return render_markdown(drawn(spec, Request(collect(records=COMMITTED), None, ())).table).rstrip()
 
 
 @cache

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmarks.base import TIERS, RepriseError
+from benchmarks.base import RepriseError
 from results.collect import with_curves
 from results.figure_spec import CurvesSpec, FigureSpec, LearningCurvesSpec, figure_names, load_figure
 from results.report.at_hand import AtHand
-from results.selection import SCORED
+from results.selection import SCORED, foremost
 
 Frames = dict[tuple[str, str], pd.DataFrame]
 """(family, metric) -> the tidy table with its curves."""
@@ -86,4 +86,4 @@ def _tier(spec: FigureSpec, frame: pd.DataFrame) -> str | None:
         & frame["status"].isin(SCORED)
     ]
     tiers = set(mine["tier"])
-    return max(tiers, key=lambda name: TIERS.index(name) if name in TIERS else -1) if len(tiers) > 1 else None
+    return foremost(tiers)[0] if len(tiers) > 1 else None

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from benchmarks.base import TIERS, RepriseError
+from benchmarks.base import RepriseError
 from results import published
 from results.caption import REMARK, TIES
 from results.judging.judge import judge
@@ -18,7 +18,7 @@ from results.method_table import method_table
 from results.paper_table import paper_table
 from results.report.at_hand import AtHand
 from results.run_figures import RunFigures
-from results.selection import SCORED, Choice, Selection, select
+from results.selection import SCORED, Choice, Selection, foremost, select
 from results.table import Table
 from results.table_files import load_spec, table_names
 from results.table_spec import STATISTICS, PaperSpec, TableSpec
@@ -87,7 +87,7 @@ def _choices(spec: PaperSpec, frame: pd.DataFrame) -> list[Choice]:
     tiers = set(mine["tier"]) if "tier" in mine else set()
     found = [
         Choice(statistic, tier)
-        for tier in sorted(tiers, key=lambda name: (-TIERS.index(name) if name in TIERS else 1, name))
+        for tier in foremost(tiers)
         for statistic in spec.claims.tables
         if statistic in set(mine.loc[mine["tier"] == tier, "statistic"])
     ]

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.base import RepriseError, RunResult
 from benchmarks.record_files import Found
 from results.collect import tidy
-from results.selection import Choice, Condition, Selection, select
+from results.selection import Choice, Condition, Selection, foremost, select
 from results.table_files import load_spec
 
 Maker = Callable[..., RunResult]
@@ -28,6 +28,14 @@ def chosen(*results: RunResult, where: tuple[str, ...] = (), **choice: object) -
 
 def test_the_only_tier_is_taken_without_asking(result: Maker) -> None:
     assert chosen(result(seed=0), result(seed=1)).tier == "demo"
+
+
+def test_runs_that_were_cut_are_shown_alone_or_where_they_are_asked_for(result: Maker) -> None:
+    cut, whole = result(seed=0, tier="early"), result(seed=0, tier="demo", training={"train_steps": 20_000})
+    assert chosen(cut).tier == "early"
+    assert chosen(cut, whole).tier == "demo"
+    assert chosen(cut, whole, tier="early").tier == "early"
+    assert foremost({"early", "demo", "mini", "own"}) == ["mini", "demo", "own", "early"]
 
 
 def test_several_tiers_are_never_mixed(result: Maker) -> None:
