@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmarks.base import NO_DATA
 from results.published import Claim
-from results.render.wording import TIED
+from results.render.wording import TIED, counted
 from results.run_places import sources
 from results.selection import Selection
 from results.table import Note
@@ -39,11 +39,6 @@ def caption(spec: PaperSpec, selection: Selection, seeds: Sequence[int], publish
         f"Tier {selection.tier or UNKNOWN}, {tasks} of {counted(len(spec.tasks), 'task')}. "
         f"{spec.metric_words} {STATISTICS[statistic]} ({statistic}): {spread}{beside}."
     )
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 task`, `12 tasks`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def notes(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from results.caption import counted, label_of, ranges, run_notes
+from results.caption import label_of, ranges, run_notes
 from results.curve_verdict import FEWEST_SEEDS, WINDOW, Judgement
 from results.curves import OurCurves, Panel
 from results.figure_spec import CurvesSpec
+from results.render.wording import counted
 from results.selection import Selection
 from results.table import Cell, ColumnGroup, Footnotes, HeaderCell, Note, Row, RowGroup, Table
 from results.verdict.words import Direction

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from results.render.wording import counted
+
 STORED = re.compile(r" run ([0-9a-f]+)$")
 """How the place of a run in MLflow ends."""
 
@@ -25,4 +27,4 @@ def file_place(place: str) -> str:
 def sources(places: Iterable[str]) -> list[str]:
     """`MLflow (15 runs)`, `ilq-table-1-mini.jsonl (252 runs)`."""
     counts = Counter("MLflow" if mlflow_id(place) else file_place(place).rpartition(":")[0] for place in places)
-    return [f"{name} ({count:,} run{'s' if count != 1 else ''})" for name, count in counts.items()]
+    return [f"{name} ({counted(count, 'run')})" for name, count in counts.items()]

@@ -11,6 +11,11 @@ ARROWS = {"higher": " \N{UPWARDS ARROW}", "lower": " \N{DOWNWARDS ARROW}", "": "
 """What a head says of the numbers below it: which of them are better."""
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 task`, `12 tasks`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def head(header: HeaderCell) -> str:
     """The text of a head, with its arrow."""
     return header.text + ARROWS[header.better]

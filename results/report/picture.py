@@ -21,9 +21,14 @@ PATIENCE = 120.0
 """Seconds the browser may take."""
 
 
+def find_browser() -> str | None:
+    """The program of a browser of Chromium's kind; None where there is none."""
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+
+
 def draw(path: Path) -> None:
     """Write the front page into a PNG file; raises RepriseError without a browser, or where it draws nothing."""
-    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    browser = find_browser()
     if browser is None:
         raise RepriseError("the picture of the page needs a browser (Debian: apt-get install chromium)")
     path = path.absolute()

@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import queue
-import shutil
 import subprocess
 import threading
 import time
@@ -17,9 +16,9 @@ from typing import Any
 import pytest
 
 from results.report import figures_at_hand
+from results.report.picture import find_browser
 from tests.results.report.sites import hostile_runs, remember_sweep, written
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PATIENCE = 60.0
 """Seconds to wait for an answer: machines that run tests are busy."""
 
@@ -197,7 +196,7 @@ class Chromium:
 @pytest.fixture(scope="session")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     """The browser; tests skip where there is none."""
-    program = next((found for name in NAMES if (found := shutil.which(name))), None)
+    program = find_browser()
     if program is None:
         pytest.skip("needs Chromium, which this machine does not have (Debian: apt-get install chromium)")
     browser = Chromium(program, tmp_path_factory.mktemp("chromium"))
