@@ -210,7 +210,8 @@ class Driver(tune.Callback):
             curve = self.curves.setdefault(ours.key, [])
             if not curve or curve[-1][1] != result["scores"]:
                 curve.append((result["step"], result["scores"]))
-        self.launcher.display.progressed(ours.key, result["step"], result["steps"], result.get("score"))
+        step, steps, spent = result["step"], result["steps"], result["seconds"]
+        self.launcher.display.progressed(ours.key, step, steps, result.get("score"), spent)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self.ended.add(trial.trial_id)

@@ -21,7 +21,10 @@ TICK_EVERY = 0.5
 
 @dataclass
 class Active:
-    """A trial that runs, or an artifact that is built: how far it is and its mean score so far."""
+    """A trial that runs, or an artifact that is built: how far it is and its mean score so far.
+
+    `spent` is the seconds that brought it to `step`, those of earlier attempts included.
+    """
 
     title: str
     weight: float
@@ -29,6 +32,7 @@ class Active:
     step: int = 0
     steps: int = 0
     score: float | None = None
+    spent: float = 0.0
 
     @property
     def fraction(self) -> float:
@@ -84,11 +88,11 @@ class Display:
         if self.live is None:
             self.say(f"{self._count()}: {title} started")
 
-    def progressed(self, key: str, step: int, steps: int, score: float | None) -> None:
-        """A trial reports."""
+    def progressed(self, key: str, step: int, steps: int, score: float | None, spent: float) -> None:
+        """A trial reports, after `spent` seconds in all."""
         active = self.active.get(key)
         if active is not None:
-            active.step, active.steps = step, steps or active.steps
+            active.step, active.steps, active.spent = step, steps or active.steps, spent
             active.score = score if score is not None else active.score
 
     def ended(self, key: str, title: str, outcome: str) -> None:
@@ -96,7 +100,7 @@ class Display:
         active = self.active.pop(key, None) or Active(title, 0.0)
         self.done += 1
         self.done_weight += active.weight
-        self.busy += active.seconds
+        self.busy += active.spent or active.seconds
         took = f"{_scored(active.score)}, {_duration(active.seconds)}{self._left()}"
         self.say(f"{self.done} of {len(self.weights)}: {title} {outcome}{took}")
 
@@ -126,10 +130,11 @@ class Display:
         trials = [active for active in self.active.values() if active.weight]
         total = sum(self.weights.values())
         done = self.done_weight + sum(active.weight * active.fraction for active in trials)
-        busy = self.busy + sum(active.seconds for active in trials if active.steps)
+        busy = self.busy + sum(active.spent for active in trials)
         if not total or not 0.02 < done / total < 1.0:
             return ""
-        return f", about {_duration((total - done) * busy / done / self.slots)} left"
+        together = min(self.slots, max(1, len(self.weights) - self.done))
+        return f", about {_duration((total - done) * busy / done / together)} left"
 
     def _picture(self) -> RenderableType:
         table = Table.grid(padding=(0, 1))

@@ -163,10 +163,12 @@ class Reporter:
         if progress.scores == self.scores and time.monotonic() - self.last < REPORT_EVERY:
             return
         self.last, self.scores = time.monotonic(), progress.scores
-        self.folder.write_spent(*self.spent())
+        wall_s, cpu_s = self.spent()
+        self.folder.write_spent(wall_s, cpu_s)
         message: dict[str, Json] = {
             "step": progress.step,
             "steps": progress.steps,
+            "seconds": wall_s,
             "percent": 100.0 * progress.step / max(1, progress.steps),
         }
         if progress.scores is not None:

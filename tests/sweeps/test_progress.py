@@ -1,0 +1,68 @@
+"""What a running sweep says of the time left."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from sweeps.progress import PLAIN_EVERY, Display
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Seconds that pass only where a test says so."""
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    return now
+
+
+def display(**weights):
+    return Display(Console(file=io.StringIO()), "mine", weights, slots=2)
+
+
+def lines(shown):
+    return shown.console.file.getvalue().splitlines()
+
+
+def ticked(shown, clock):
+    clock[0] += PLAIN_EVERY + 1
+    shown.tick()
+    return lines(shown)[-1]
+
+
+def test_time_left_is_the_pace_of_the_trials_so_far_over_what_runs_at_once(clock):
+    shown = display(a=1.0, b=1.0, c=1.0, d=1.0)
+    shown.started("a", "first")
+    shown.progressed("a", 50, 100, 3.0, spent=300.0)
+    assert ticked(shown, clock) == "[mine] 0 of 4 done: first: step 50 of 100, score 3.0, about 18 min left"
+
+
+def test_a_resumed_trial_is_not_taken_for_a_fast_one(clock):
+    """Its first half took 300 seconds in another process; only then was it resumed."""
+    shown = display(a=1.0, b=1.0, c=1.0)
+    shown.started("a", "first")
+    clock[0] += 30.0
+    shown.progressed("a", 60, 100, 3.0, spent=360.0)
+    clock[0] += 200.0
+    shown.progressed("a", 100, 100, 3.0, spent=600.0)
+    shown.ended("a", "first", "finished")
+    assert lines(shown)[-1].endswith("about 10 min left")
+
+
+def test_the_last_trial_has_the_other_slots_for_nothing(clock):
+    shown = display(a=1.0, b=1.0)
+    shown.started("a", "first")
+    shown.progressed("a", 100, 100, 3.0, spent=600.0)
+    shown.ended("a", "first", "finished")
+    assert lines(shown)[-1].endswith("about 10 min left")
+    shown.started("b", "second")
+    shown.progressed("b", 50, 100, 3.0, spent=300.0)
+    assert ticked(shown, clock).endswith("about 5 min left")
+
+
+def test_nothing_is_said_before_enough_is_done(clock):
+    shown = display(a=1.0)
+    shown.started("a", "first")
+    assert "left" not in ticked(shown, clock)
+    shown.progressed("a", 50, 100, 3.0, spent=300.0)
+    assert "left" in ticked(shown, clock)
