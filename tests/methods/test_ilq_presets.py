@@ -50,7 +50,7 @@ def test_the_paper_preset_has_the_values_of_the_tables(task):
         300_000,
     )
     assert (settings["use_entropy"], settings["lr_schedule"], settings["backup_entropy"]) == (True, "constant", False)
-    assert (training["train_steps"], training["batch_size"], training["normalize_states"]) == (1_000_000, 256, False)
+    assert (training["train_steps"], training["batch_size"], training["normalize_states"]) == (1_000_000, 256, True)
     defaults = ILQ.Settings()
     assert {name: settings[name] for name in OURS} == {name: getattr(defaults, name) for name in OURS}
     assert settings["limit_actions"] == "fresh"
