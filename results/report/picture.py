@@ -40,6 +40,9 @@ def draw(path: Path) -> None:
             "--no-sandbox",
             "--disable-gpu",
             "--hide-scrollbars",
+            # without these two a busy machine may leave parts of the page blank
+            "--virtual-time-budget=5000",
+            "--run-all-compositor-stages-before-draw",
             f"--user-data-dir={scratch}/profile",
         ]
         window = "--window-size={},{}".format(*SIZE)
