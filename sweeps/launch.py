@@ -25,7 +25,7 @@ from sweeps.scheduling import AshaByGroup, direction, optuna_search, sample_of
 from sweeps.schema import SweepFile
 from sweeps.standing import Standing, weights
 from sweeps.tracking import Tracking
-from sweeps.trial import sampled, train_trial
+from sweeps.trial import last_score, sampled, train_trial
 from sweeps.trial_folder import all_folders, folder_of, ledger
 
 
@@ -222,8 +222,9 @@ class Driver(tune.Callback):
         ours, launcher = self._trial(trial), self.launcher
         folder = folder_of(ours)
         if folder.finished():
-            launcher.display.ended(ours.key, ours.title, "finished")
-            launcher.tracked(lambda: launcher.tracking.record(ours, folder.results()))
+            results = folder.results()
+            launcher.display.ended(ours.key, ours.title, "finished", last_score(results))
+            launcher.tracked(lambda: launcher.tracking.record(ours, results))
             return
         stopped = list(self._stopped(ours))
         folder.write_stopped(stopped)

@@ -95,13 +95,13 @@ class Display:
             active.step, active.steps, active.spent = step, steps or active.steps, spent
             active.score = score if score is not None else active.score
 
-    def ended(self, key: str, title: str, outcome: str) -> None:
-        """A trial is over; `outcome` says how: finished, stopped early, FAILED and why."""
+    def ended(self, key: str, title: str, outcome: str, score: float | None = None) -> None:
+        """A trial is over; `outcome` says how: finished, stopped early, FAILED and why. Without a score the last report's."""
         active = self.active.pop(key, None) or Active(title, 0.0)
         self.done += 1
         self.done_weight += active.weight
         self.busy += active.spent or active.seconds
-        took = f"{_scored(active.score)}, {_duration(active.seconds)}{self._left()}"
+        took = f"{_scored(active.score if score is None else score)}, {_duration(active.seconds)}{self._left()}"
         self.say(f"{self.done} of {len(self.weights)}: {title} {outcome}{took}")
 
     def tick(self) -> None:

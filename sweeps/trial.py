@@ -88,10 +88,9 @@ def run_trial(trial: Trial, folder: TrialFolder, context: Context, send: Callabl
             folder.write_results(results)
             _say(log, "finished")
         results = folder.results()
-    scores = last_scores(results)
     message: dict[str, Json] = {"finished": True, "percent": 100.0}
-    if scores:
-        message |= {"scores": scores, "score": sum(scores) / len(scores)}
+    if scores := last_scores(results):
+        message |= {"scores": scores, "score": last_score(results)}
     send(message)
 
 
@@ -100,6 +99,12 @@ def last_scores(results: Sequence[RunResult]) -> list[float]:
     metric = find_benchmark(results[0].run.family).tasks()[results[0].run.task].metric.name
     found = [result.summary.get(metric, {}).get("last") for result in results]
     return [value for value in found if value is not None] if None not in found else []
+
+
+def last_score(results: Sequence[RunResult]) -> float | None:
+    """The mean of the last scores; None where there are none."""
+    scores = last_scores(results)
+    return sum(scores) / len(scores) if scores else None
 
 
 def _train(trial: Trial, folder: TrialFolder, context: Context, reporter: Reporter) -> list[RunResult] | None:

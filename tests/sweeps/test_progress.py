@@ -66,3 +66,12 @@ def test_nothing_is_said_before_enough_is_done(clock):
     assert "left" not in ticked(shown, clock)
     shown.progressed("a", 50, 100, 3.0, spent=300.0)
     assert "left" in ticked(shown, clock)
+
+
+def test_the_score_at_the_end_is_that_of_the_results_not_of_the_last_report(clock):
+    shown = display(a=1.0, b=1.0)
+    for key, score in (("a", 44.3), ("b", None)):
+        shown.started(key, key)
+        shown.progressed(key, 100, 100, 42.3, spent=600.0)
+        shown.ended(key, key, "finished", score)
+    assert [line.split(",")[1] for line in lines(shown) if "finished" in line] == [" score 44.3", " score 42.3"]
