@@ -183,6 +183,33 @@ def _copied(value: Json) -> Json:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# Progress
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a trial or a build says while it works: the step of how many, and one score per run of the stack (None before
+    the first, and for builds).
+    """
+
+    step: int
+    steps: int
+    scores: tuple[float, ...] | None = None
+
+
+Report = Callable[[Progress], None]
+"""Hears of progress. What calls it may do so at every step; what hears it decides how often to act."""
+
+
+class StopTrial(Exception):
+    """Raised by a report callback to end a trial early (a scheduler's decision); the harness returns `stopped_early` results."""
+
+
+def unheard(progress: Progress) -> None:
+    """The report nobody listens to."""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Artifacts
 
 
@@ -190,12 +217,12 @@ def _copied(value: Json) -> Json:
 class Artifact:
     """Something runs need that is itself computed: a dataset, a frozen model, a teacher.
 
-    `identity` determines its content and so its key; `build(folder)` fills an empty folder. `needs` are built before it.
+    `identity` determines its content and so its key; `build(folder, report)` fills an empty folder. `needs` are built before it.
     """
 
     kind: str
     identity: Mapping[str, Json]
-    build: Callable[[Path], None] = field(repr=False, compare=False)
+    build: Callable[[Path, Report], None] = field(repr=False, compare=False)
     needs: tuple[Artifact, ...] = field(default=(), repr=False, compare=False)
     label: str = ""
 
@@ -211,8 +238,11 @@ class Artifact:
     def ready(self) -> bool:
         return (self.folder / "artifact.json").exists()
 
-    def ensure(self) -> Path:
-        """Build once, under a file lock, in a temporary folder renamed when whole; return the folder."""
+    def ensure(self, report: Report = unheard) -> Path:
+        """Build once, under a file lock, in a temporary folder renamed when whole; return the folder.
+
+        `report` hears of its own build, not of those of its needs.
+        """
         if self.ready():
             return self.folder
         for need in self.needs:
@@ -223,7 +253,7 @@ class Artifact:
                 return self.folder
             scratch = Path(tempfile.mkdtemp(prefix=".building-", dir=self.folder.parent))
             try:
-                self.build(scratch)
+                self.build(scratch, report)
                 record = {"kind": self.kind, "key": self.key, "label": self.label, "identity": dict(self.identity)}
                 (scratch / "artifact.json").write_text(json.dumps(record, indent=1))
                 shutil.rmtree(self.folder, ignore_errors=True)
@@ -283,19 +313,6 @@ class RunResult:
             )
         curve = [Point(metric, int(step), float(number)) for metric, step, number in value["curve"]]
         return cls(run, value["status"], curve, value["summary"], value["extra"], value["provenance"])
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a trial says while it works: the step of how many, and one score per run of the stack (None before the first)."""
-
-    step: int
-    steps: int
-    scores: tuple[float, ...] | None
-
-
-class StopTrial(Exception):
-    """Raised by a report callback to end a trial early (a scheduler's decision); the harness returns `stopped_early` results."""
 
 
 class Tag:
@@ -358,9 +375,7 @@ class Benchmark(Protocol):
     def artifacts(self, runs: Sequence[Run]) -> list[Artifact]:
         """What must exist before these runs start."""
 
-    def train(
-        self, runs: Sequence[Run], folder: Path, report: Callable[[Progress], None], cpus: int = 1
-    ) -> list[RunResult]:
+    def train(self, runs: Sequence[Run], folder: Path, report: Report, cpus: int = 1) -> list[RunResult]:
         """Train a stack on `cpus` cores. `folder` keeps checkpoints: called again after a crash, it goes on from the last."""
 
     def cost(self, run: Run) -> float | None:

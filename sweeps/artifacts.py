@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.base import Artifact, Benchmark, Json, Run
+from benchmarks.base import Artifact, Benchmark, Json, Report, Run
 from sweeps.matrix import Matrix
 from sweeps.packing import Trial
 from sweeps.registry import find_benchmark, find_task
@@ -25,6 +25,11 @@ class Request:
     @property
     def name(self) -> str:
         return self.artifact.label or f"{self.artifact.kind} {self.artifact.key[:8]}"
+
+    @property
+    def waits(self) -> bool:
+        """Whether something that it needs is still to be built."""
+        return any(not need.ready() for need in self.artifact.needs)
 
 
 def dataset_requests(matrix: Matrix) -> list[Request]:
@@ -60,9 +65,9 @@ def in_order(requests: Iterable[Request]) -> list[Request]:
     return sorted(found.values(), key=lambda request: (_depth(request.artifact), -_height(request.key, found)))
 
 
-def build(origin: Mapping[str, Json], key: str) -> None:
+def build(origin: Mapping[str, Json], key: str, report: Report) -> None:
     """In a worker: find an artifact again and build it. What it needs is built first, or waited for while others build it."""
-    closure(_artifacts(origin))[key].ensure()
+    closure(_artifacts(origin))[key].ensure(report)
 
 
 def closure(artifacts: Iterable[Artifact]) -> dict[str, Artifact]:

@@ -107,15 +107,20 @@ class Launcher:
         return self.matrix.benchmark
 
     def train(self, trials: Sequence[Trial], requests: Sequence[Request]) -> None:
-        """Build artifacts and train trials, in one go: trials that need no artifact fill the cores meanwhile.
+        """Build artifacts and train trials, in one go. What can start at once goes first, so that nothing takes up a core to
+        wait: artifacts before trials, the costliest trial first.
 
         A trial whose artifact fails tries to build it once more itself, fails too, and the others go on.
         """
-        picks: list[dict[str, Json]] = [{"artifact": request.origin, "key": request.key} for request in requests]
+        able: list[dict[str, Json]] = []
+        waiting: list[dict[str, Json]] = []
+        for request in requests:
+            (waiting if request.waits else able).append({"artifact": request.origin, "key": request.key})
         for trial in costliest_first(trials, self.benchmark):
             folder_of(trial).write_plan(trial)
-            picks.append({"trial": str(trial.folder), "group": trial.group})
-        if picks:
+            lacks = run_requests(trial.runs, self.benchmark)
+            (waiting if lacks else able).append({"trial": str(trial.folder), "group": trial.group})
+        if picks := able + waiting:
             names = {request.key: request.name for request in requests}
             self._fit({"pick": tune.grid_search(picks)}, Driver(self, trials, names), "trials")
 
@@ -204,6 +209,10 @@ class Driver(tune.Callback):
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         if "step" not in result:
+            return
+        artifact = self._artifact(trial)
+        if artifact is not None:
+            self.launcher.display.progressed(artifact[0], result["step"], result["steps"], None, result["seconds"])
             return
         ours = self._trial(trial)
         if "scores" in result:

@@ -23,16 +23,18 @@ TICK_EVERY = 0.5
 class Active:
     """A trial that runs, or an artifact that is built: how far it is and its mean score so far.
 
-    `spent` is the seconds that brought it to `step`, those of earlier attempts included.
+    `spent` is the seconds that brought a trial to `step`, those of earlier attempts included; a build has no weight, and its
+    `spent` begins anew with each attempt. `first` is step and `spent` as first reported.
     """
 
     title: str
     weight: float
-    began: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=lambda: time.monotonic())
     step: int = 0
     steps: int = 0
     score: float | None = None
     spent: float = 0.0
+    first: tuple[int, float] = (0, 0.0)
 
     @property
     def fraction(self) -> float:
@@ -42,10 +44,18 @@ class Active:
     def seconds(self) -> float:
         return time.monotonic() - self.began
 
+    @property
+    def standing(self) -> str:
+        """A trial's `score 31.2`; of a build, `ready in about 8 min` at the pace since it was first heard of."""
+        if self.weight:
+            return _scored(self.score)
+        steps, seconds = self.step - self.first[0], self.spent - self.first[1]
+        return f"ready in about {_duration((self.steps - self.step) * seconds / steps)}" if steps > 0 else ""
+
     def line(self) -> str:
         """`hopper-medium ilq seeds 0 1 2: step 4000 of 10000, score 31.2`."""
         step = f"step {self.step} of {self.steps}" if self.steps else f"since {_duration(self.seconds)}"
-        return f"{self.title}: {step}{_scored(self.score)}"
+        return ", ".join(filter(None, (f"{self.title}: {step}", self.standing)))
 
 
 class Display:
@@ -89,9 +99,11 @@ class Display:
             self.say(f"{self._count()}: {title} started")
 
     def progressed(self, key: str, step: int, steps: int, score: float | None, spent: float) -> None:
-        """A trial reports, after `spent` seconds in all."""
+        """A trial or a build reports, after `spent` seconds in all."""
         active = self.active.get(key)
         if active is not None:
+            if not active.steps:
+                active.first = step, spent
             active.step, active.steps, active.spent = step, steps or active.steps, spent
             active.score = score if score is not None else active.score
 
@@ -101,8 +113,9 @@ class Display:
         self.done += 1
         self.done_weight += active.weight
         self.busy += active.spent or active.seconds
-        took = f"{_scored(active.score if score is None else score)}, {_duration(active.seconds)}{self._left()}"
-        self.say(f"{self.done} of {len(self.weights)}: {title} {outcome}{took}")
+        scored = _scored(active.score if score is None else score)
+        took = f"{_duration(active.seconds)}{self._left()}"
+        self.say(", ".join(filter(None, (f"{self.done} of {len(self.weights)}: {title} {outcome}", scored, took))))
 
     def tick(self) -> None:
         """Redraw, or every now and then say what goes on."""
@@ -141,12 +154,12 @@ class Display:
         for active in self.active.values():
             bar = ProgressBar(total=1.0, completed=active.fraction, width=20, pulse=not active.steps)
             step = f"{active.step}/{active.steps}" if active.steps else "..."
-            table.add_row(Text(active.title), bar, step, Text(_scored(active.score).removeprefix(", ")))
+            table.add_row(Text(active.title), bar, step, Text(active.standing))
         return Group(Text(f"[{self.name}] {self._count()}, {len(self.active)} running{self._left()}"), table)
 
 
 def _scored(score: float | None) -> str:
-    return "" if score is None else f", score {score:.1f}"
+    return "" if score is None else f"score {score:.1f}"
 
 
 def _duration(seconds: float) -> str:

@@ -37,7 +37,7 @@ def train_trial(config: Mapping[str, Any]) -> None:
     context, pick = config["context"], config["pick"]
     enter(context)
     if "artifact" in pick:
-        build(pick["artifact"], pick["key"])
+        build(pick["artifact"], pick["key"], BuildReporter(tune.report))
         return
     if "trial" in pick:
         folder = TrialFolder(Path(pick["trial"]))
@@ -146,6 +146,20 @@ def _checked(runs: Sequence[Run], results: Sequence[RunResult]) -> list[RunResul
                 if result.status == "finished" and not math.isfinite(value):
                     raise RepriseError(f"run {result.run.key[:12]}: {metric} ({statistic}) is {value}")
     return [by_key[run.key] for run in runs]
+
+
+class BuildReporter:
+    """A build's report: passes its progress on, not too often."""
+
+    def __init__(self, send: Callable[[dict[str, Json]], None]) -> None:
+        self.send = send
+        self.began = self.last = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if now - self.last >= REPORT_EVERY:
+            self.last = now
+            self.send({"step": progress.step, "steps": progress.steps, "seconds": now - self.began})
 
 
 class Reporter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from benchmarks.base import (
     DatasetRef,
     Json,
     Method,
-    Progress,
+    Report,
     RepriseError,
     Run,
     RunResult,
@@ -87,9 +87,7 @@ class Distillation:
             found |= {artifact.key: artifact for artifact in needed(teachers, task, training)}
         return list(found.values())
 
-    def train(
-        self, runs: Sequence[Run], folder: Path, report: Callable[[Progress], None], cpus: int = 1
-    ) -> list[RunResult]:
+    def train(self, runs: Sequence[Run], folder: Path, report: Report, cpus: int = 1) -> list[RunResult]:
         from benchmarks.coco.harness import Job, train_run
 
         (run,) = runs

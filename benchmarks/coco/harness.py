@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
-from benchmarks.base import Json, Point, Progress, RepriseError, RunResult, StopTrial
+from benchmarks.base import Json, Point, Progress, Report, RepriseError, RunResult, StopTrial
 from benchmarks.coco.distillation.inherit import InheritReport, inherit
 from benchmarks.coco.distillation.loss_scale import LossScale
 from benchmarks.coco.distillation.optimiser import distilling
@@ -44,7 +44,7 @@ SAVE_EVERY = 250
 class StudentRun(Watcher):
     """A run while it trains. `folder` keeps checkpoints, the exported student, its predictions and the manifest."""
 
-    def __init__(self, job: Job, folder: Path, report: Callable[[Progress], None], cpus: int = 1) -> None:
+    def __init__(self, job: Job, folder: Path, report: Report, cpus: int = 1) -> None:
         self.job, self.folder, self.report, self.cpus = job, folder, report, cpus
         self.pictures = 0
         self.curve: list[Point] = []
@@ -236,7 +236,7 @@ class StudentRun(Watcher):
         }
 
 
-def train_run(job: Job, folder: Path, report: Callable[[Progress], None], cpus: int = 1) -> RunResult:
+def train_run(job: Job, folder: Path, report: Report, cpus: int = 1) -> RunResult:
     """Train one student; `stopped_early` where the report's answer is to stop. On COCO all cores but one read pictures."""
     student = StudentRun(job, folder, report, cpus)
     try:

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from benchmarks.base import Artifact, DatasetRef, Json, RepriseError, content_key, stream_seed
+from benchmarks.base import Artifact, DatasetRef, Json, Progress, Report, RepriseError, content_key, stream_seed
 from benchmarks.coco.annotations import Annotations, load_annotations
 from benchmarks.coco.scene import CATEGORIES, Drawn, Scene, SceneSettings, draw
 from benchmarks.drawing.picture_hash import check_picture, picture_hash
@@ -107,7 +107,7 @@ def run_lengths(mask: np.ndarray) -> dict[str, Json]:
     return {"size": list(mask.shape), "counts": np.diff(edges).tolist()}
 
 
-def _build(settings: SynthSettings, split: Split, folder: Path) -> None:
+def _build(settings: SynthSettings, split: Split, folder: Path, report: Report) -> None:
     pictures = image_folder(folder, split)
     pictures.mkdir()
     images: list[dict[str, Json]] = []
@@ -121,6 +121,7 @@ def _build(settings: SynthSettings, split: Split, folder: Path) -> None:
         size = settings.scene.size
         images.append({"id": _FIRST_ID[split] + index, "file_name": name, "width": size, "height": size})
         entries.extend(_entries(scene, images[-1]["id"], len(entries) + 1))
+        report(Progress(index + 1, settings.images(split)))
     dataset = {
         "info": {"description": f"SynthCOCO {split}", "area_limits": list(settings.area_limits)},
         "images": images,

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from benchmarks.base import Artifact, Json, RepriseError, home, stream_seed
+from benchmarks.base import Artifact, Json, Progress, Report, RepriseError, home, stream_seed, unheard
 from benchmarks.coco.distillation.contract import DistillationMethod
 from benchmarks.coco.pairs import PairTask, teachers_of
 from benchmarks.coco.recipes import Budget, CocoRecipe, detector_model, prediction_pipeline, recipe
@@ -109,7 +109,7 @@ def committed(artifact: Artifact) -> Path | None:
     return path if path.exists() else None
 
 
-def _build(detector: Detector, task: PairTask, training: TrainingSettings, folder: Path) -> None:
+def _build(detector: Detector, task: PairTask, training: TrainingSettings, folder: Path, report: Report) -> None:
     artifact = teacher_artifact(detector, task, training)
     weights = committed(artifact)
     if weights is not None:
@@ -119,13 +119,15 @@ def _build(detector: Detector, task: PairTask, training: TrainingSettings, folde
     # Outside the folder being built, so that a training that was ended goes on.
     scratch = home() / "artifacts" / "teacher" / f".training-{artifact.key[:20]}"
     scratch.mkdir(parents=True, exist_ok=True)
-    model = train_teacher(detector, task, training, scratch)
+    model = train_teacher(detector, task, training, scratch, report)
     export_student(model, folder / WEIGHTS, {"detector": detector.name, "key": artifact.key}, half=True)
     shutil.copyfile(scratch / LOG, folder / LOG)
     shutil.rmtree(scratch)
 
 
-def train_teacher(detector: Detector, task: PairTask, training: TrainingSettings, folder: Path) -> nn.Module:
+def train_teacher(
+    detector: Detector, task: PairTask, training: TrainingSettings, folder: Path, report: Report = unheard
+) -> nn.Module:
     """Train a small teacher; checkpoint and log (iteration, total loss) lie in `folder`. RepriseError where it diverges."""
     from benchmarks.coco.fitting import batches
     from benchmarks.detection.precision import placed
@@ -139,23 +141,24 @@ def train_teacher(detector: Detector, task: PairTask, training: TrainingSettings
     loader = batches(data.train, plan, plan.iterations, stream_seed("batches", name, 0))
     seed = stream_seed("noise", name, 0)
     steps = Plan(name, folder, plan.optim_wrapper, plan.schedulers, plan.iterations, seed)
-    done = train(model, loader, steps, _Log(log, plan.iterations))
+    done = train(model, loader, steps, _Log(log, plan.iterations, report))
     if done < plan.iterations:
         raise RepriseError(f"teacher {detector.name} diverged at iteration {done} of {plan.iterations}; see {log}")
     return model
 
 
 class _Log(Watcher):
-    """Writes the total loss now and then; stops a training whose loss is no number."""
+    """Writes the total loss now and then, and reports; stops a training whose loss is no number."""
 
-    def __init__(self, path: Path, iterations: int) -> None:
-        self.path, self.iterations = path, iterations
+    def __init__(self, path: Path, iterations: int, report: Report) -> None:
+        self.path, self.iterations, self.report = path, iterations, report
         self.lines: list[str] = []
 
     def after(self, done: int, losses: Mapping[str, float]) -> bool:
         if done % LOG_EVERY == 0 or done == self.iterations:
             self.lines.append(f"{done},{losses['loss']:.5f}")
             self.path.write_text("\n".join(["iteration,loss", *self.lines, ""]))
+        self.report(Progress(done, self.iterations))
         return not finite(losses)
 
     def state(self) -> Json:
@@ -194,7 +197,7 @@ def figures(found: Teacher, task: PairTask, training: TrainingSettings) -> dict[
     return measured
 
 
-def _examine(found: Teacher, task: PairTask, training: TrainingSettings, folder: Path) -> None:
+def _examine(found: Teacher, task: PairTask, training: TrainingSettings, folder: Path, _: Report) -> None:
     from benchmarks.coco.fitting import score
     from benchmarks.detection.precision import placed
 

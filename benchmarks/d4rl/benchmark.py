@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from benchmarks.base import (
     DatasetRef,
     Json,
     Method,
-    Progress,
+    Report,
     RepriseError,
     Run,
     RunResult,
@@ -81,9 +81,7 @@ class OfflineRL:
         found = {model.artifact.key: model.artifact for run in runs for model in self._models(run).values()}
         return list(found.values())
 
-    def train(
-        self, runs: Sequence[Run], folder: Path, report: Callable[[Progress], None], cpus: int = 1
-    ) -> list[RunResult]:
+    def train(self, runs: Sequence[Run], folder: Path, report: Report, cpus: int = 1) -> list[RunResult]:
         check_mujoco()
         prepared = prepare(self._load(runs[0]), _training(runs[0].training))
         results = self._trainer(runs, prepared, folder, cpus).train(report)

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.base import Progress
 from benchmarks.d4rl import rebuild
 from benchmarks.d4rl.own_references import EPISODES, own_reference
 from benchmarks.d4rl.own_set import LocalSet
@@ -116,11 +117,11 @@ def _measure(env: str, kind: str, threads: int) -> None:
 def _build(name: str, rows: int, seed: int, threads: int) -> None:
     told, wanted = 0, _set(name, rows, seed)
 
-    def report(done: int) -> None:
+    def report(progress: Progress) -> None:
         nonlocal told
-        if done - told >= rows / 100:
-            told = done
-            _report((_plain(wanted), done))
+        if progress.step - told >= rows / 100:
+            told = progress.step
+            _report((_plain(wanted), told))
 
-    rebuild.artifact(wanted, report, threads).ensure()
+    rebuild.artifact(wanted, threads).ensure(report)
     _report((_plain(wanted), rows))

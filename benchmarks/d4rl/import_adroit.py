@@ -51,7 +51,7 @@ def import_file(path: Path) -> RecordedSet:
     source = {"file": path.name, "layout": layout, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     identity: dict[str, Json] = {"set": made.name, "source": source["sha256"], "version": VERSION}
     label = f"data {made.name}"
-    SetArtifact("dataset", identity, lambda folder: _write(made, recordings, source, folder), (), label).ensure()
+    SetArtifact("dataset", identity, lambda folder, _: _write(made, recordings, source, folder), (), label).ensure()
     return made
 
 

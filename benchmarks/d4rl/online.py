@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from benchmarks.base import Progress, stream_seed
+from benchmarks.base import Progress, Report, stream_seed
 from benchmarks.d4rl.environments import BatchedEnvironment, check_mujoco, environment
 from benchmarks.d4rl.method import Batch, Draw, Problem, StackedMethod
 from benchmarks.d4rl.rollout import play
@@ -109,12 +109,12 @@ class OnlineTrainer:
         self.logs: list[list[dict[str, float]]] = [[] for _ in seeds]
         self.episodes = np.zeros(len(seeds), dtype=np.int64)
 
-    def train(self, report: Callable[[Progress], None]) -> None:
+    def train(self, report: Report) -> None:
         """Train to the end; snapshots and logs lie in `folder/seed<k>/`."""
         with arithmetic(self.training.precision):
             self._train(report)
 
-    def _train(self, report: Callable[[Progress], None]) -> None:
+    def _train(self, report: Report) -> None:
         start, clock = self._resume(), time.perf_counter()
         if self._aim_reached():
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import resolution
@@ -12,7 +12,7 @@ from benchmarks.base import (
     Json,
     Method,
     Point,
-    Progress,
+    Report,
     RepriseError,
     Run,
     RunResult,
@@ -64,9 +64,7 @@ class OnlineRL:
     def artifacts(self, runs: Sequence[Run]) -> list[Artifact]:
         return []
 
-    def train(
-        self, runs: Sequence[Run], folder: Path, report: Callable[[Progress], None], cpus: int = 1
-    ) -> list[RunResult]:
+    def train(self, runs: Sequence[Run], folder: Path, report: Report, cpus: int = 1) -> list[RunResult]:
         method = registered_methods(self.family)[runs[0].method]
         assert issubclass(method, StackedMethod)
         settings = [resolution.validated(method.Settings, run.settings, f"settings of {run.method}") for run in runs]

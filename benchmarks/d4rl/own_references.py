@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.base import Artifact, Json
+from benchmarks.base import Artifact, Json, Report
 from benchmarks.d4rl.collect import collect
 from benchmarks.d4rl.environments import environment
 from benchmarks.d4rl.recipes import available, segments
@@ -36,7 +36,7 @@ def reference_artifact(env: str, kind: str, threads: int | None = None) -> Artif
         **segment.behaviour.identity,
     }
 
-    def build(folder: Path) -> None:
+    def build(folder: Path, _: Report) -> None:
         episodes = collect(env, segment.behaviour, f"reference/{task.name}", 0, episodes=count, threads=threads)
         returns = np.array([episode.total for episode in episodes])
         measured = {

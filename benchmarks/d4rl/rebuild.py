@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.base import Artifact, Json, home
+from benchmarks.base import Artifact, Json, Progress, Report, home
 from benchmarks.d4rl import flat, set_record
 from benchmarks.d4rl.collect import Episode, collect, cut
 from benchmarks.d4rl.environments import check_mujoco, environment
@@ -24,9 +25,6 @@ from benchmarks.d4rl.recipes import Segment, identity, segments
 
 VERSION = 1
 """Raised whenever the same policies and seed would give other data."""
-
-Report = Callable[[int], None]
-"""Hears the number of rows collected so far."""
 
 
 class SetArtifact(Artifact):
@@ -41,12 +39,12 @@ class SetArtifact(Artifact):
         return path.exists() and json.loads(path.read_text())["key"] == self.key
 
 
-def artifact(wanted: LocalSet, report: Report = lambda rows: None, threads: int | None = None) -> SetArtifact:
+def artifact(wanted: LocalSet, threads: int | None = None) -> SetArtifact:
     """The artifact that builds a local set; raises RepriseError where its behaviour policies do not exist.
 
     `threads` simulate (default: every core this process may use).
     """
-    needs = tuple(artifact(part, report, threads) for part in wanted.parts)
+    needs = tuple(artifact(part, threads) for part in wanted.parts)
     about: dict[str, Json] = {
         "set": wanted.name,
         "environment": environment(wanted.task.environment).gym_id,
@@ -58,12 +56,10 @@ def artifact(wanted: LocalSet, report: Report = lambda rows: None, threads: int 
         about["parts"] = [need.key for need in needs]
     else:
         about |= identity(segments(wanted.task))
-    return SetArtifact(
-        "dataset", about, lambda folder: _build(wanted, folder, report, threads), needs, f"data {wanted.name}"
-    )
+    return SetArtifact("dataset", about, partial(_build, wanted, threads), needs, f"data {wanted.name}")
 
 
-def _build(wanted: LocalSet, folder: Path, report: Report, threads: int | None) -> None:
+def _build(wanted: LocalSet, threads: int | None, folder: Path, report: Report) -> None:
     episodes, behaviours = _joined(wanted) if wanted.parts else _collected(wanted, report, threads)
     env = wanted.task.environment
     own = {kind: own_reference(env, kind, threads) for kind in EPISODES}
@@ -98,19 +94,22 @@ def _collected(wanted: LocalSet, report: Report, threads: int | None) -> tuple[l
         before = sum(map(len, episodes))
         due = wanted.rows * number // len(source) - before
         if due > 0:  # else the episodes before went beyond their share by more than this one
-            episodes += _episodes(wanted, segment, due, threads, _after(report, before))
+            episodes += _episodes(wanted, segment, due, threads, _after(before, wanted.rows, report))
         rows = min(sum(map(len, episodes)), wanted.rows) - before
         behaviours.append({**segment.about, "rows": rows} if len(source) > 1 else dict(segment.about))
     return cut(episodes, wanted.rows), behaviours
 
 
-def _episodes(wanted: LocalSet, segment: Segment, rows: int, threads: int | None, report: Report) -> list[Episode]:
+def _episodes(
+    wanted: LocalSet, segment: Segment, rows: int, threads: int | None, hear: Callable[[int], None]
+) -> list[Episode]:
     env = wanted.task.environment
-    return collect(env, segment.behaviour, segment.stream, wanted.seed, rows=rows, threads=threads, progress=report)
+    return collect(env, segment.behaviour, segment.stream, wanted.seed, rows=rows, threads=threads, progress=hear)
 
 
-def _after(report: Report, rows: int) -> Report:
-    return lambda done: report(rows + done)
+def _after(before: int, rows: int, report: Report) -> Callable[[int], None]:
+    """Hears the rows of a segment and reports those of the set."""
+    return lambda done: report(Progress(min(before + done, rows), rows))
 
 
 def _rolled_again(behaviours: list[Json]) -> str:

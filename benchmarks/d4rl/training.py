@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.base import Point, Progress, RepriseError, Run, RunResult, StopTrial
+from benchmarks.base import Point, Progress, Report, RepriseError, Run, RunResult, StopTrial
 from benchmarks.d4rl.cuda_graph import Updater
 from benchmarks.d4rl.evaluation import Evaluator, statistics
 from benchmarks.d4rl.method import Batch, Draw, StackedMethod
@@ -81,7 +81,7 @@ class Trainer:
         self.returns: list[dict[str, list[float]]] = [{} for _ in runs]
         self.diverged = np.zeros(len(runs), dtype=bool)
 
-    def train(self, report: Callable[[Progress], None]) -> list[RunResult]:
+    def train(self, report: Report) -> list[RunResult]:
         """Train to the end and return one result per run; a StopTrial from `report` ends it early."""
         try:
             with arithmetic(self.settings.precision):
@@ -92,7 +92,7 @@ class Trainer:
             self.evaluator.close()
         return self._results("finished")
 
-    def _train(self, report: Callable[[Progress], None]) -> None:
+    def _train(self, report: Report) -> None:
         for step in range(self._resume() + 1, self.settings.train_steps + 1):
             due = step % self.settings.eval_every == 0 or step == self.settings.train_steps
             logged = self._step(step, log=due)

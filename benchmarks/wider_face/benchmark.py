@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from benchmarks.base import (
     DatasetRef,
     Json,
     Method,
-    Progress,
+    Report,
     RepriseError,
     Run,
     RunResult,
@@ -77,9 +77,7 @@ class FaceDetection:
         """The drawn faces are the data set's own artifact."""
         return []
 
-    def train(
-        self, runs: Sequence[Run], folder: Path, report: Callable[[Progress], None], cpus: int = 1
-    ) -> list[RunResult]:
+    def train(self, runs: Sequence[Run], folder: Path, report: Report, cpus: int = 1) -> list[RunResult]:
         from benchmarks.wider_face.cost import cost_run
         from benchmarks.wider_face.harness import Job, train_run
 

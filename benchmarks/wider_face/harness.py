@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from benchmarks.base import Json, Point, Progress, Run, RunResult, StopTrial, stream_seed
+from benchmarks.base import Json, Point, Progress, Report, Run, RunResult, StopTrial, stream_seed
 from benchmarks.detection.checkpoints import export_student
 from benchmarks.detection.complexity import Complexity, measure
 from benchmarks.detection.data import prediction_loader, training_loader
@@ -78,7 +78,7 @@ class Job:
 class FaceRun(Watcher):
     """A run while it trains. `folder` keeps checkpoints, the detector, its predictions and the manifest."""
 
-    def __init__(self, job: Job, folder: Path, report: Callable[[Progress], None], cpus: int = 1) -> None:
+    def __init__(self, job: Job, folder: Path, report: Report, cpus: int = 1) -> None:
         self.job, self.folder, self.report = job, folder, report
         self.workers = cpus - 1
         self.curve: list[Point] = []
@@ -245,7 +245,7 @@ def points(predictions: Predictions, truth: Any, variant: Any = HEADLINE) -> dic
     return {subset: 100.0 * value for subset, value in found.items() if value is not None}
 
 
-def train_run(job: Job, folder: Path, report: Callable[[Progress], None], cpus: int = 1) -> RunResult:
+def train_run(job: Job, folder: Path, report: Report, cpus: int = 1) -> RunResult:
     """Train and test one detector; `stopped_early` where the report's answer is to stop. All cores but one read pictures."""
     detector = FaceRun(job, folder, report, cpus)
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmarks.base import Artifact, DatasetRef, Json, RepriseError, content_key, stream_seed
+from benchmarks.base import Artifact, DatasetRef, Json, Progress, Report, RepriseError, content_key, stream_seed
 from benchmarks.drawing.picture_hash import check_picture, picture_hash
 from benchmarks.json_file import read_json
 from benchmarks.wider_face.annotations import FaceAnnotations, FaceImage, face_image, read_bbx_gt, write_bbx_gt
@@ -100,7 +100,7 @@ def annotated(scene: FaceScene, number: int) -> FaceImage:
     return face_image(name, [face.box for face in scene.faces], [face.attributes for face in scene.faces])
 
 
-def _build(settings: SynthFacesSettings, split: Split, folder: Path) -> None:
+def _build(settings: SynthFacesSettings, split: Split, folder: Path, report: Report) -> None:
     pictures = picture_folder(folder, split)
     images: list[FaceImage] = []
     hashes: dict[str, str] = {}
@@ -112,6 +112,7 @@ def _build(settings: SynthFacesSettings, split: Split, folder: Path) -> None:
         Image.fromarray(scene.picture).save(path, compress_level=0)  # a third larger, read in a third of the time
         images.append(image)
         hashes[image.name] = picture_hash(scene.picture)
+        report(Progress(index + 1, settings.images(split)))
     images.sort(key=lambda image: image.name)
     text = annotation_path(folder, split)
     text.parent.mkdir()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.base import RepriseError
+from benchmarks.base import RepriseError, unheard
 from benchmarks.coco import teachers
 from benchmarks.coco.commit_teacher import LARGEST, main
 from benchmarks.coco.pairs import task
@@ -40,7 +40,7 @@ def test_a_committed_teacher_is_taken_and_not_trained(monkeypatch: pytest.Monkey
     found = teacher(detector(DEMO.teacher), DEMO, demo_training())
     assert found.artifact is not None
     monkeypatch.setattr(teachers, "train_teacher", None)
-    found.artifact.build(tmp_path)
+    found.artifact.build(tmp_path, unheard)
     assert sorted(path.name for path in tmp_path.iterdir()) == [LOG, WEIGHTS]
     model = teachers.Teacher(found.detector, found.identity, tmp_path / WEIGHTS).load(10)
     assert not model.training

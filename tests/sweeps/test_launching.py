@@ -7,6 +7,7 @@ import socket
 import sqlite3
 
 import pytest
+import ray
 
 from benchmarks.base import Tag, home
 from sweeps.trial_folder import all_folders
@@ -161,6 +162,18 @@ def test_artifact_that_fails_fails_the_trials_that_need_it_and_no_other(reprise,
     assert "FAILED toy-a other seeds 0 1: ValueError: no model of toy-a today" in said.out
     assert words(reprise, path) == ["finished", "finished", "failed", "failed"]
     assert not list((home() / "artifacts" / "toy-model").glob("[!.]*/artifact.json"))
+
+
+def test_what_can_start_goes_before_what_waits_and_a_build_is_heard_of(reprise, write, monkeypatch):
+    """On one slot: an artifact that another needs, the run that needs none, the artifact that waited, the run that did."""
+    monkeypatch.setattr("sweeps.progress.PLAIN_EVERY", 0.0)
+    sweep = SWEEP.replace("toy-a", "toy-deep").replace("{gain: 5}", "{model: true}")
+    said = reprise("run", write(sweep + f"resources: {{cpu: {int(ray.cluster_resources()['CPU'])}}}\n"))
+    assert said.status == 0, said.out + said.err
+    ends = ("built model of toy-a", "toy seeds 0 1 finished", "built model of toy-deep", "other seeds 0 1 finished")
+    places = [said.out.index(each) for each in ends]
+    assert places == sorted(places)
+    assert "building model of toy-deep: step 1 of 2" in said.out
 
 
 def test_missing_dataset_names_the_command_that_gets_it(reprise, write):

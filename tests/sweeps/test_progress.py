@@ -75,3 +75,14 @@ def test_the_score_at_the_end_is_that_of_the_results_not_of_the_last_report(cloc
         shown.progressed(key, 100, 100, 42.3, spent=600.0)
         shown.ended(key, key, "finished", score)
     assert [line.split(",")[1] for line in lines(shown) if "finished" in line] == [" score 44.3", " score 42.3"]
+
+
+def test_a_build_tells_its_steps_and_when_it_is_ready_at_its_own_pace(clock):
+    """A build that goes on after an earlier attempt begins to count its seconds anew, not its steps."""
+    shown = display(a=1.0)
+    shown.building("t", "teacher")
+    assert ticked(shown, clock) == "[mine] 0 of 1 done: building teacher: since 16 s"
+    shown.progressed("t", 1000, 5000, None, spent=2.0)
+    assert ticked(shown, clock) == "[mine] 0 of 1 done: building teacher: step 1000 of 5000"
+    shown.progressed("t", 2000, 5000, None, spent=202.0)
+    assert ticked(shown, clock) == "[mine] 0 of 1 done: building teacher: step 2000 of 5000, ready in about 10 min"

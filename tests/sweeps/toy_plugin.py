@@ -11,7 +11,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from benchmarks.base import (
     Metric,
     Point,
     Progress,
+    Report,
     Run,
     RunResult,
     StopTrial,
@@ -33,9 +34,10 @@ from benchmarks.base import (
     registered_methods,
     unknown,
 )
+from sweeps.trial import REPORT_EVERY
 
 SCORE = Metric("toy_score", "points", True, lambda value: 1.0)
-TASKS = {name: Task(name, "toy", 1, SCORE) for name in ("toy-a", "toy-b", "toy-built", "toy-missing")}
+TASKS = {name: Task(name, "toy", 1, SCORE) for name in ("toy-a", "toy-b", "toy-built", "toy-deep", "toy-missing")}
 
 
 @dataclass(frozen=True)
@@ -124,9 +126,7 @@ class ToyBenchmark:
     def artifacts(self, runs: Sequence[Run]) -> list[Artifact]:
         return [_model(run.task) for run in runs if run.settings["model"]][:1]
 
-    def train(
-        self, runs: Sequence[Run], folder: Path, report: Callable[[Progress], None], cpus: int = 1
-    ) -> list[RunResult]:
+    def train(self, runs: Sequence[Run], folder: Path, report: Report, cpus: int = 1) -> list[RunResult]:
         training = Training(**runs[0].training)
         for artifact in self.artifacts(runs):
             artifact.ensure()
@@ -170,21 +170,29 @@ def _misbehave(run: Run, step: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _build_data(folder: Path) -> None:
+def _build_data(folder: Path, _: Report) -> None:
     (folder / "data.txt").write_text("built once")
     with (folder.parents[2] / "builds.log").open("a") as log:
         log.write("toy-data\n")
 
 
 def _model(task: str) -> Artifact:
-    def build(folder: Path) -> None:
+    """The model of a task; that of toy-deep needs that of toy-a and takes long enough to be heard of."""
+    deep = task == "toy-deep"
+
+    def build(folder: Path, report: Report) -> None:
+        if deep:
+            time.sleep(REPORT_EVERY)
+            report(Progress(1, 2))
+            time.sleep(1.0)
         if os.environ.get("REPRISE_TOY_BROKEN_MODEL"):
             raise ValueError(f"no model of {task} today")
         (folder / "model.txt").write_text(task)
         with (folder.parents[2] / "builds.log").open("a") as log:
             log.write(f"model {task}\n")
 
-    return Artifact("toy-model", {"task": task}, build, label=f"model of {task}")
+    needs = (_model("toy-a"),) if deep else ()
+    return Artifact("toy-model", {"task": task}, build, needs, label=f"model of {task}")
 
 
 register_benchmark(ToyBenchmark())

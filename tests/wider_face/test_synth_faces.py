@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
-from benchmarks.base import RepriseError, content_key
+from benchmarks.base import RepriseError, content_key, unheard
 from benchmarks.drawing.picture_hash import picture_hash
 from benchmarks.wider_face.annotations import ATTRIBUTES, FaceAnnotations, FaceImage, face_image
 from benchmarks.wider_face.face_events import EVENTS
@@ -43,7 +43,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folders = {}
     for split in ("train", "val"):
         folders[split] = tmp_path_factory.mktemp(split)
-        synth_faces_artifact(SETTINGS, split).build(folders[split])  # type: ignore[arg-type]
+        synth_faces_artifact(SETTINGS, split).build(folders[split], unheard)  # type: ignore[arg-type]
     return folders
 
 
@@ -261,7 +261,7 @@ def test_a_set_is_built_once_and_under_its_own_key(tmp_path: Path, monkeypatch: 
 
 def test_a_damaged_set_is_found(built: dict[str, Path], tmp_path: Path) -> None:
     artifact = synth_faces_artifact(SynthFacesSettings(train_images=3, val_images=3), "val")
-    artifact.build(tmp_path)
+    artifact.build(tmp_path, unheard)
     verify(tmp_path, "val")
     opened = open_synth_faces(tmp_path, "val")
     other = open_synth_faces(built["val"], "val")

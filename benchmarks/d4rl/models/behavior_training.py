@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from benchmarks.base import Json
+from benchmarks.base import Json, Progress, Report, unheard
 from benchmarks.d4rl.datasets import Transitions
 from benchmarks.d4rl.method import FrozenModel, Source
 from benchmarks.d4rl.models import building
@@ -48,18 +48,23 @@ class BehaviorSettings:
 def behavior_model(settings: BehaviorSettings, source: Source) -> FrozenModel:
     """The behaviour model of a data set as an artifact."""
 
-    def build(folder: Path) -> None:
-        model, metrics = train_behavior(source.open(), settings)
+    def build(folder: Path, report: Report) -> None:
+        model, metrics = train_behavior(source.open(), settings, report)
         building.save(folder, "behavior", model.state(), metrics)
 
     return FrozenModel(building.model_artifact("behavior", VERSION, source, settings, build), Behavior.load)
 
 
-def train_behavior(data: Transitions, settings: BehaviorSettings) -> tuple[Behavior, dict[str, Json]]:
+def train_behavior(
+    data: Transitions, settings: BehaviorSettings, report: Report = unheard
+) -> tuple[Behavior, dict[str, Json]]:
     """Train on raw transitions; the frozen model (float32, CPU) and its loss and spread."""
     with building.training_conditions():
         training = _Training(data, settings)
-        losses = [training.step(number) for number in range(settings.steps)]
+        losses: list[Tensor] = []
+        for number in range(settings.steps):
+            losses.append(training.step(number))
+            report(Progress(number + 1, settings.steps))
         model = training.finish()
         tail = torch.stack(losses[-1_000:]).mean() if losses else torch.tensor(float("nan"))
         return model, {"final_loss": float(tail), **spread(model, data)}

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.base import Artifact, Json, RepriseError, stream_seed
+from benchmarks.base import Artifact, Json, Report, RepriseError, stream_seed
 from benchmarks.d4rl.method import Source
 from benchmarks.memory import keep_freed_memory
 
@@ -24,7 +24,7 @@ def model_artifact(
     version: int,
     source: Source,
     settings: Any,
-    build: Callable[[Path], None],
+    build: Callable[[Path, Report], None],
     needs: tuple[Artifact, ...] = (),
 ) -> Artifact:
     """An artifact named by the data's hash, every field of the settings dataclass and the model's version."""

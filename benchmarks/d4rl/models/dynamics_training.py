@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from benchmarks.base import Json, RepriseError
+from benchmarks.base import Json, Progress, Report, RepriseError, unheard
 from benchmarks.d4rl.datasets import Transitions
 from benchmarks.d4rl.method import FrozenModel, Source
 from benchmarks.d4rl.models import building
@@ -57,19 +57,21 @@ class DynamicsSettings:
 def dynamics_model(settings: DynamicsSettings, source: Source) -> FrozenModel:
     """The ensemble of a data set as an artifact."""
 
-    def build(folder: Path) -> None:
-        model, metrics = train_dynamics(source.open(), settings)
+    def build(folder: Path, report: Report) -> None:
+        model, metrics = train_dynamics(source.open(), settings, report)
         building.save(folder, "dynamics", model.state(), metrics)
 
     return FrozenModel(building.model_artifact("dynamics", VERSION, source, settings, build), Dynamics.load)
 
 
-def train_dynamics(data: Transitions, settings: DynamicsSettings) -> tuple[Dynamics, dict[str, Json]]:
+def train_dynamics(
+    data: Transitions, settings: DynamicsSettings, report: Report = unheard
+) -> tuple[Dynamics, dict[str, Json]]:
     """Train on raw transitions; the frozen ensemble (float32, CPU) and its hold-out errors."""
     with building.training_conditions():
         training = _Training(data, settings)
         for epoch in range(settings.epochs):
-            training.epoch(epoch)
+            training.epoch(epoch, report)
         return training.finish()
 
 
@@ -138,7 +140,7 @@ class _Training:
         self.best_error = torch.full((s.ensemble,), float("inf"), device=self.device)
         self.errors: list[list[float]] = []
 
-    def epoch(self, epoch: int) -> None:
+    def epoch(self, epoch: int, report: Report = unheard) -> None:
         """Every network passes once over its own resample, freshly shuffled; then the hold-out error decides what is
         kept.
         """
@@ -146,11 +148,13 @@ class _Training:
         orders = torch.stack([torch.randperm(count, generator=self.generator) for _ in range(s.ensemble)])
         shuffled = self.rows.gather(1, orders).to(self.device)
         batches = shuffled.split(s.batch_size, dim=1)
-        for number, index in enumerate(batches):
+        steps = s.epochs * len(batches)
+        for step, index in enumerate(batches, epoch * len(batches)):
             if s.lr_schedule == "cosine":
-                self.adam.set_scale(cosine(epoch * len(batches) + number, s.epochs * len(batches)))
+                self.adam.set_scale(cosine(step, steps))
             rows = self.table.index_select(0, index.reshape(-1)).view(*index.shape, -1)
             self.adam.step(self.loss(rows))
+            report(Progress(step + 1, steps))
         self._keep_best()
 
     def loss(self, rows: Tensor) -> Tensor:

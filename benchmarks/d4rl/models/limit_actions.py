@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from benchmarks.base import RepriseError
+from benchmarks.base import Progress, Report, RepriseError, unheard
 from benchmarks.d4rl.method import FrozenModel, Source
 from benchmarks.d4rl.models import building
 from benchmarks.d4rl.models.behavior import Behavior, ReverseVariance
@@ -43,11 +43,12 @@ def limit_actions(settings: LimitActionsSettings, source: Source) -> FrozenModel
     """The cache of a data set as an artifact that needs its behaviour model; loads as a tensor (N, count, A), float32."""
     behavior = behavior_model(settings.behavior, source)
 
-    def build(folder: Path) -> None:
+    def build(folder: Path, report: Report) -> None:
         data = source.open()
         model = behavior.load(behavior.artifact.ensure())
         states = getattr(data, settings.of)
-        actions = draw_actions(model, states, settings, building.model_generator(f"limit.{settings.of}", data.hash))
+        generator = building.model_generator(f"limit.{settings.of}", data.hash)
+        actions = draw_actions(model, states, settings, generator, report)
         std = actions.var(1).mean(0).sqrt() if settings.count > 1 else torch.zeros(actions.shape[-1])
         building.save(folder, "limit_actions", actions, {"sampled_std": building.floats(std)})
 
@@ -61,7 +62,13 @@ def load(folder: Path) -> Tensor:
     return actions
 
 
-def draw_actions(model: Behavior, states: Tensor, settings: LimitActionsSettings, generator: torch.Generator) -> Tensor:
+def draw_actions(
+    model: Behavior,
+    states: Tensor,
+    settings: LimitActionsSettings,
+    generator: torch.Generator,
+    report: Report = unheard,
+) -> Tensor:
     """`count` actions per raw state (N, O): (N, count, A), in chunks of states."""
     device = building.training_device()
     model = model.to(torch.float32, device)
@@ -72,6 +79,7 @@ def draw_actions(model: Behavior, states: Tensor, settings: LimitActionsSettings
             noise = torch.randn(model.steps, settings.count, len(chunk), model.action_dim, generator=generator)
             drawn = model.sample(chunk.to(device), noise.to(device), settings.reverse_variance)
             actions[start : start + CHUNK] = drawn.transpose(0, 1).cpu()
+            report(Progress(start + len(chunk), len(states)))
     return actions
 
 
