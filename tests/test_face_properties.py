@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.base import canonical_json, registered_methods
+from benchmarks.base import canonical_json, registered_methods, unheard
 from benchmarks.detection.data import training_loader
 from benchmarks.resolution import as_json, validated
 from benchmarks.wider_face.contract import FAMILY, MIRROR, FaceMethod
@@ -111,7 +111,7 @@ def test_its_fingerprint_moves_only_with_its_version(
 
 def _trained(method: type[FaceMethod], folder: Path) -> dict[str, float]:
     """Every loss of the tenth step of plain gradient descent, and what the detector then says of the last batch."""
-    synth_faces_artifact(SynthFacesSettings(train_images=STEPS), "train").build(folder)
+    synth_faces_artifact(SynthFacesSettings(train_images=STEPS), "train").build(folder, unheard)
     made = small(method)
     steps = [
         {"type": "LoadImageFromFile"},

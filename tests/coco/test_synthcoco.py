@@ -13,7 +13,7 @@ from matplotlib.path import Path as Outline
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
-from benchmarks.base import RepriseError, content_key
+from benchmarks.base import RepriseError, content_key, unheard
 from benchmarks.coco import shapes
 from benchmarks.coco.annotations import Annotations
 from benchmarks.coco.census import census
@@ -46,7 +46,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folders = {}
     for split in ("train", "val"):
         folders[split] = tmp_path_factory.mktemp(split)
-        synth_artifact(SETTINGS, split).build(folders[split])  # type: ignore[arg-type]
+        synth_artifact(SETTINGS, split).build(folders[split], unheard)  # type: ignore[arg-type]
     return folders
 
 
@@ -239,7 +239,7 @@ def test_a_set_is_built_once_and_under_its_own_key(tmp_path: Path, monkeypatch: 
 
 def test_a_damaged_set_is_found(built: dict[str, Path], tmp_path: Path) -> None:
     artifact = synth_artifact(SynthSettings(train_images=3, val_images=1), "train")
-    artifact.build(tmp_path)
+    artifact.build(tmp_path, unheard)
     verify(tmp_path, "train")
     other = built["train"] / "train" / "000009.png"
     (tmp_path / "train" / "000002.png").write_bytes(other.read_bytes())

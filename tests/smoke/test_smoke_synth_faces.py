@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.base import registered_methods
+from benchmarks.base import registered_methods, unheard
 from benchmarks.detection.data import training_loader
 from benchmarks.detection.precision import placed
 from benchmarks.wider_face.annotations import FaceAnnotations, face_image, read_bbx_gt
@@ -45,7 +45,7 @@ def test_drawing_1000_pictures(benchmark: BenchmarkFixture, tmp_path: Path) -> N
 
     def build(folder: Path) -> None:
         start = time.process_time()
-        artifact.build(folder)
+        artifact.build(folder, unheard)
         costs.append(time.process_time() - start)
 
     benchmark.pedantic(build, setup=fresh, rounds=3)
@@ -54,7 +54,7 @@ def test_drawing_1000_pictures(benchmark: BenchmarkFixture, tmp_path: Path) -> N
 
 
 def test_loading_pictures_for_training(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
-    synth_faces_artifact(SynthFacesSettings(train_images=PICTURES), "train").build(tmp_path)
+    synth_faces_artifact(SynthFacesSettings(train_images=PICTURES), "train").build(tmp_path, unheard)
     steps: list[dict[str, Any]] = [
         {"type": "LoadImageFromFile"},
         {"type": "LoadAnnotations", "with_bbox": True},
@@ -129,7 +129,7 @@ def assert_fed(benchmark: BenchmarkFixture, costs: list[tuple[float, float]]) ->
 
 @pytest.mark.parametrize("name", ["efficientface", "mogface"])
 def test_drawn_pictures_keep_a_small_detector_fed(name: str, benchmark: BenchmarkFixture, tmp_path: Path) -> None:
-    synth_faces_artifact(SynthFacesSettings(train_images=48), "train").build(tmp_path)
+    synth_faces_artifact(SynthFacesSettings(train_images=48), "train").build(tmp_path, unheard)
     method = made(name, **registered_methods(FAMILY)[name].presets["small"](""))
     costs: list[tuple[float, float]] = []
 
