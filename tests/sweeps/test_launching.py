@@ -168,6 +168,7 @@ def test_what_can_start_goes_before_what_waits_and_a_build_is_heard_of(reprise, 
     """On one slot: an artifact that another needs, the run that needs none, the artifact that waited, the run that did."""
     monkeypatch.setattr("sweeps.progress.PLAIN_EVERY", 0.0)
     sweep = SWEEP.replace("toy-a", "toy-deep").replace("{gain: 5}", "{model: true}")
+    sweep += "scheduler: {asha: {grace_period: 50}}\n"  # schedulers pass over what builds report
     said = reprise("run", write(sweep + f"resources: {{cpu: {int(ray.cluster_resources()['CPU'])}}}\n"))
     assert said.status == 0, said.out + said.err
     ends = ("built model of toy-a", "toy seeds 0 1 finished", "built model of toy-deep", "other seeds 0 1 finished")
