@@ -29,7 +29,8 @@ def many(runs: int) -> Iterator[RunResult]:
     """`runs` results of all families: round after round the same cells with another seed and shifted scores."""
     drawn = random.Random(0)
     committed = [result for _, result in read_records(RECORDS) if result.run.seed == 0 and result.status == "finished"]
-    ilq = [result for result in committed if result.run.labels.get("variant") == "ilq"]
+    mini = {"variant": "ilq", "tier": "mini"}
+    ilq = [result for result in committed if mini.items() <= result.run.labels.items()]
     originals = committed + [
         _ablated(result, name, value)
         for result in ilq

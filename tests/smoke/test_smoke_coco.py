@@ -17,6 +17,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.base import Report, unheard
 from benchmarks.coco import predictions
 from benchmarks.coco.annotations import load_annotations
 from benchmarks.coco.metric import evaluate
@@ -29,10 +30,10 @@ def test_building_synthcoco(benchmark: BenchmarkFixture, tmp_path: Path) -> None
     artifact = synth_artifact(SynthSettings(train_images=PICTURES), "train")
     folders = iter(range(100))
 
-    def fresh() -> tuple[tuple[Path], dict[str, Any]]:
+    def fresh() -> tuple[tuple[Path, Report], dict[str, Any]]:
         folder = tmp_path / str(next(folders))
         folder.mkdir()
-        return (folder,), {}
+        return (folder, unheard), {}
 
     benchmark.pedantic(artifact.build, setup=fresh, rounds=3)
     benchmark.extra_info["seconds_for_2000_pictures"] = round(20 * benchmark.stats.stats.median, 1)
