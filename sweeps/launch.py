@@ -25,7 +25,7 @@ from sweeps.scheduling import AshaByGroup, direction, optuna_search, sample_of
 from sweeps.schema import SweepFile
 from sweeps.standing import Standing, weights
 from sweeps.tracking import Tracking
-from sweeps.trial import last_score, sampled, train_trial
+from sweeps.trial import sampled, train_trial
 from sweeps.trial_folder import all_folders, folder_of, ledger
 
 
@@ -208,13 +208,16 @@ class Driver(tune.Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        if "step" not in result:
-            return
         artifact = self._artifact(trial)
         if artifact is not None:
-            self.launcher.display.progressed(artifact[0], result["step"], result["steps"], None, result["seconds"])
+            if "step" in result:
+                self.launcher.display.progressed(artifact[0], result["step"], result["steps"], None, result["seconds"])
             return
         ours = self._trial(trial)
+        if "step" not in result:  # the last message, once the results are there
+            if "score" in result:
+                self.launcher.display.scored(ours.key, result["score"])
+            return
         if "scores" in result:
             curve = self.curves.setdefault(ours.key, [])
             if not curve or curve[-1][1] != result["scores"]:
@@ -231,9 +234,8 @@ class Driver(tune.Callback):
         ours, launcher = self._trial(trial), self.launcher
         folder = folder_of(ours)
         if folder.finished():
-            results = folder.results()
-            launcher.display.ended(ours.key, ours.title, "finished", last_score(results))
-            launcher.tracked(lambda: launcher.tracking.record(ours, results))
+            launcher.display.ended(ours.key, ours.title, "finished")
+            launcher.tracked(lambda: launcher.tracking.record(ours, folder.results()))
             return
         stopped = list(self._stopped(ours))
         folder.write_stopped(stopped)

@@ -107,15 +107,20 @@ class Display:
             active.step, active.steps, active.spent = step, steps or active.steps, spent
             active.score = score if score is not None else active.score
 
-    def ended(self, key: str, title: str, outcome: str, score: float | None = None) -> None:
-        """A trial is over; `outcome` says how: finished, stopped early, FAILED and why. Without a score the last report's."""
+    def scored(self, key: str, score: float) -> None:
+        """A trial's results are there: their score, which may be of a later evaluation than its last report's."""
+        if key in self.active:
+            self.active[key].score = score
+
+    def ended(self, key: str, title: str, outcome: str) -> None:
+        """A trial is over; `outcome` says how: finished, stopped early, FAILED and why."""
         active = self.active.pop(key, None) or Active(title, 0.0)
         self.done += 1
         self.done_weight += active.weight
         self.busy += active.spent or active.seconds
-        scored = _scored(active.score if score is None else score)
         took = f"{_duration(active.seconds)}{self._left()}"
-        self.say(", ".join(filter(None, (f"{self.done} of {len(self.weights)}: {title} {outcome}", scored, took))))
+        over = f"{self.done} of {len(self.weights)}: {title} {outcome}"
+        self.say(", ".join(filter(None, (over, _scored(active.score), took))))
 
     def tick(self) -> None:
         """Redraw, or every now and then say what goes on."""

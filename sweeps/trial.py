@@ -90,7 +90,7 @@ def run_trial(trial: Trial, folder: TrialFolder, context: Context, send: Callabl
         results = folder.results()
     message: dict[str, Json] = {"finished": True, "percent": 100.0}
     if scores := last_scores(results):
-        message |= {"scores": scores, "score": last_score(results)}
+        message |= {"scores": scores, "score": sum(scores) / len(scores)}
     send(message)
 
 
@@ -99,12 +99,6 @@ def last_scores(results: Sequence[RunResult]) -> list[float]:
     metric = find_benchmark(results[0].run.family).tasks()[results[0].run.task].metric.name
     found = [result.summary.get(metric, {}).get("last") for result in results]
     return [value for value in found if value is not None] if None not in found else []
-
-
-def last_score(results: Sequence[RunResult]) -> float | None:
-    """The mean of the last scores; None where there are none."""
-    scores = last_scores(results)
-    return sum(scores) / len(scores) if scores else None
 
 
 def _train(trial: Trial, folder: TrialFolder, context: Context, reporter: Reporter) -> list[RunResult] | None:

@@ -73,7 +73,9 @@ def test_the_score_at_the_end_is_that_of_the_results_not_of_the_last_report(cloc
     for key, score in (("a", 44.3), ("b", None)):
         shown.started(key, key)
         shown.progressed(key, 100, 100, 42.3, spent=600.0)
-        shown.ended(key, key, "finished", score)
+        if score is not None:
+            shown.scored(key, score)
+        shown.ended(key, key, "finished")
     assert [line.split(",")[1] for line in lines(shown) if "finished" in line] == [" score 44.3", " score 42.3"]
 
 
